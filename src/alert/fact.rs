@@ -49,6 +49,8 @@ pub enum Objective {
     BurnRate,
     /// Its latency bound.
     Latency,
+    /// The share of its passed runs that may be degraded.
+    Degraded,
 }
 
 impl Objective {
@@ -57,6 +59,7 @@ impl Objective {
         match self {
             Self::BurnRate => "burn_rate",
             Self::Latency => "latency",
+            Self::Degraded => "degraded",
         }
     }
 }
@@ -115,6 +118,7 @@ impl TryFrom<String> for FactKey {
             "across" => Some(Self::Across(rest.into())),
             "burn_rate" => Some(Self::Objective(rest.into(), Objective::BurnRate)),
             "latency" => Some(Self::Objective(rest.into(), Objective::Latency)),
+            "degraded" => Some(Self::Objective(rest.into(), Objective::Degraded)),
             "subject" => two().map(|(probe, subject)| Self::Subject(probe, subject)),
             "other_subjects" => Some(Self::OtherSubjects(rest.into())),
             "no_data" => Some(Self::NoData(CanaryId::read_back(rest))),
@@ -303,6 +307,7 @@ mod tests {
             FactKey::Across("p".into()),
             FactKey::Objective("p".into(), Objective::BurnRate),
             FactKey::Objective("p".into(), Objective::Latency),
+            FactKey::Objective("p".into(), Objective::Degraded),
             FactKey::Subject("p".into(), "a/b".into()),
             FactKey::OtherSubjects("p".into()),
             FactKey::NoData(id),

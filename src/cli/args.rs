@@ -208,6 +208,9 @@ pub(crate) struct RunsArgs {
     /// Only runs that did not pass
     #[arg(long)]
     pub(crate) failed: bool,
+    /// Only passed runs of which a `warn` did not hold
+    #[arg(long, conflicts_with = "failed")]
+    pub(crate) degraded: bool,
     /// The most that are listed
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500), value_name = "N")]
     pub(crate) limit: u16,

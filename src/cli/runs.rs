@@ -30,13 +30,20 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
     if args.failed {
         query.push(("not_passed", "true".to_owned()));
     }
+    if args.degraded {
+        query.push(("degraded", "true".to_owned()));
+    }
     let page = client.get(&["runs"], &query).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{page:#}")),
         Output::Human => {
             let runs = page["items"].as_array().map_or(&[][..], Vec::as_slice);
             if runs.is_empty() {
-                printer.note(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
+                printer.note(match (args.failed, args.degraded) {
+                    (true, _) => "no run is kept that did not pass",
+                    (_, true) => "no run is kept that is degraded",
+                    (false, false) => "no run is kept",
+                });
             }
             for run in runs {
                 printer.data(&line(run, style));
@@ -48,10 +55,15 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
 
 fn line(run: &Value, style: Style) -> String {
     let verdict = word(run, "verdict");
-    let shown = if run["reason"].is_string() { format!("{verdict}/{}", word(run, "reason")) } else { verdict.clone() };
+    let is_degraded = run["degraded"] == true;
+    let shown = match run["reason"].is_string() {
+        true => format!("{verdict}/{}", word(run, "reason")),
+        false if is_degraded => format!("{verdict}, degraded"),
+        false => verdict.clone(),
+    };
     let shown = format!("{shown:<22}");
     let painted = match verdict.as_str() {
-        "passed" => style.good(&shown),
+        "passed" if !is_degraded => style.good(&shown),
         "failed" => style.bad(&shown),
         _ => style.odd(&shown),
     };
@@ -89,6 +101,8 @@ fn whole(detail: &Value) -> Value {
     };
     json!({
         "verdict": run["verdict"],
+        "degraded": run["degraded"],
+        "degraded_by": details["degraded_by"],
         "canary": run["canary"],
         "run_id": run["run_id"],
         "trace_id": run["trace_id"],
@@ -139,6 +153,20 @@ mod tests {
         {
             assert!(text.contains(part), "{part}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_degraded_run_says_so_in_the_list_and_by_itself() {
+        let run = json!({ "run_id": "01X", "canary": "p/eu", "started_ms": 0, "duration_us": 900, "verdict": "passed",
+                          "degraded": true, "counted": true });
+        let text = line(&run, Style { colour: true });
+        assert!(text.contains("passed, degraded") && !text.contains(&Style { colour: true }.good("passed")), "{text}");
+        let why = json!({ "step": "search", "round": 2, "subject": null, "message": "it drags: `latency < 0.3` does not hold",
+                          "location": { "file": "p.toml", "line": 3, "column": 9 } });
+        let detail = json!({ "run": run, "steps": [], "details": { "version": 1, "degraded_by": [why] } });
+        let text = human(&whole(&detail), Style::PLAIN, 80);
+        assert!(text.starts_with("✓ passed (degraded) p/eu in "), "{text}");
+        assert!(text.contains("\n  degraded: search #2: it drags: `latency < 0.3` does not hold  p.toml:3:9\n"), "{text}");
     }
 
     #[test]

@@ -104,11 +104,11 @@ pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>,
         no_effect(&policy, own, probe, diagnostics);
     }
     if let Some(entry) = own.and_then(|own| own.burn_rate.entry).filter(|_| policy.burn_rate)
-        && probe.slo.as_ref().is_none_or(|slo| slo.success.entry.is_none())
+        && probe.slo.as_ref().is_none_or(|slo| slo.success.entry.or(slo.degraded.entry).is_none())
     {
         diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, entry.key_span, "`burn_rate` has no effect without `slo.success`")
-                .help("promise a share of successes in `[slo]`, or take `burn_rate` out"),
+            Diagnostic::at(Code::NeedsKey, entry.key_span, "`burn_rate` has no effect without `slo.success` or `slo.degraded`")
+                .help("promise a share of runs in `[slo]`, or take `burn_rate` out"),
         );
     }
     policy

@@ -3,7 +3,7 @@
 //! Each lint looks at the keys of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http::Method;
 use crate::plan::{Overlap, StepKind, Template};
 
 use super::check::{header, misspelt};
-use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
+use super::keys::{DeviceKeys, ExpectationKeys, Expectations, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
 use super::section::{DeclaredSection, Either, Field};
 use super::shared::Uses;
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
@@ -50,6 +50,7 @@ pub(super) fn probe(
     for step in steps.into_iter().chain(cleanups) {
         within_over_deadline(&step.value, keys, diagnostics);
         polls(&step.value, diagnostics);
+        warns_of_expected(&step.value, diagnostics);
         if !repeated_creation(&step.value, diagnostics) {
             changing_creation(&step.value, diagnostics);
         }
@@ -147,10 +148,14 @@ fn expects_nothing(steps: &[StepItem<'_>], top: SourceSpan<'_>, diagnostics: &mu
     if steps.is_empty() || counting.clone().any(expects) {
         return;
     }
+    let counting_warns = counting.clone().any(|step| says(step, "warn", step.value.warn.node()));
     let nothing = Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything");
     diagnostics.push(match counting.find_map(expect_below_header) {
         Some((begins, expect)) => {
             nothing.related(expect.key_span, "this one is the cleanup's, which no run is judged by").help(move_above(begins))
+        }
+        None if counting_warns => {
+            nothing.help("a `warn` fails nothing; what must be true for a run to pass is an `expect` or a `contract`")
         }
         None => nothing.help("a run passes if what it expected held; add `expect` or `contract` to a step that must not fail"),
     });
@@ -213,13 +218,38 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
     let answers = step.value.tcp.as_ref().is_none_or(|tcp| tcp.read.entry.or(tcp.greeting.entry).is_some());
     if step.node.as_table().is_some_and(asks) && answers && !checks {
         let span = step.value.name.span().unwrap_or(step.node.span);
-        diagnostics.push(Diagnostic::at(Code::UncheckedStep, span, "nobody looks at the answer of this step").help(
-            match step.value.exec.entry {
-                Some(_) => "any exit code will do: add `expect`",
-                None => "any answer will do, also an error page: add `expect`",
-            },
-        ));
+        let only_warns = says(step, "warn", step.value.warn.node());
+        let message = if only_warns { "this step only warns" } else { "nobody looks at the answer of this step" };
+        diagnostics.push(Diagnostic::at(Code::UncheckedStep, span, message).help(match step.value.exec.entry {
+            Some(_) => "any exit code will do: add `expect`",
+            None => "any answer will do, also an error page: add `expect`",
+        }));
     }
+}
+
+/// Warns of a `warn` that is expected as well: where it does not hold, the run fails.
+fn warns_of_expected(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let expected: HashMap<&str, SourceSpan<'_>> = conditions(&step.expect).map(|node| (node.1, node.0)).collect();
+    for (span, text) in conditions(&step.warn) {
+        if let Some(also) = expected.get(text) {
+            diagnostics.push(
+                Diagnostic::at(Code::NoEffect, span, "the step expects this as well")
+                    .related(*also, "where it does not hold, the run fails, and no failed run is degraded")
+                    .help("take one of the two out, or let the `warn` ask for more"),
+            );
+        }
+    }
+}
+
+/// The conditions of `expect` or `warn`, and where they are written.
+fn conditions<'k, 't: 'k>(written: &'k Expectations<'t>) -> impl Iterator<Item = (SourceSpan<'t>, &'t str)> + use<'k, 't> {
+    written.items().iter().filter_map(|item| {
+        let node = match &item.value {
+            Either::Value(node) => Some(*node),
+            Either::Table(ExpectationKeys { that, .. }) => that.value,
+        }?;
+        Some((node.span, node.as_text()?.trim()))
+    })
 }
 
 fn secret_in_url(step: &StepKeys<'_>, uses: &Uses<'_>, diagnostics: &mut Diagnostics) {

@@ -34,6 +34,8 @@ pub struct RunFilter {
     pub verdict: Option<Verdict>,
     /// Only runs that did not pass.
     pub not_passed: bool,
+    /// Only degraded runs.
+    pub degraded: bool,
     /// Due at or after, milliseconds since the epoch.
     pub since_ms: Option<i64>,
     /// Due before, milliseconds since the epoch.
@@ -72,6 +74,8 @@ pub struct RunView {
     pub verdict: &'static str,
     /// Why it did not pass.
     pub reason: Option<&'static str>,
+    /// Whether it passed and a `warn` of one of its steps did not hold.
+    pub degraded: bool,
     /// Its trace.
     pub trace_id: String,
     /// Whether it counts for streaks and SLO: it passed or failed, was due, and its canary was still there.
@@ -85,8 +89,8 @@ pub struct RunDetail {
     pub run: RunView,
     /// Steps with their times; of a passed run all that is kept. `details` has them in full.
     pub steps: Vec<StepView>,
-    /// Of a run that did not pass: its cause, steps, expectations with the values seen, exchanges and vars. Of any run that created
-    /// something: what became of its cleanup.
+    /// Of a run that did not pass: its cause, steps, expectations with the values seen, exchanges and vars. Of a degraded one: what
+    /// it is degraded by. Of any run that created something: what became of its cleanup.
     pub details: Option<serde_json::Value>,
 }
 
@@ -201,6 +205,8 @@ pub struct RollupView {
     pub blocked: u64,
     /// See [`Self::passed`].
     pub skipped: u64,
+    /// How many of the passed ones are degraded.
+    pub degraded: u64,
     /// Median duration of the passed ones, microseconds, within 5 %.
     pub p50_us: Option<u64>,
     /// 95th percentile, likewise.

@@ -22,6 +22,9 @@ use super::{
 /// The version of the shape. A reader that knows it knows every key of it.
 pub const REPORT_VERSION: u32 = 1;
 
+/// Warnings that are listed of a degraded run; its steps have them all. A loop may have thousands.
+const DEGRADED_BY: usize = 20;
+
 impl RunReport {
     /// The run as one object, with its cleanup, if it had anything to clean up.
     pub fn to_json(&self, cleanup: Option<&CleanupReport>) -> Value {
@@ -41,6 +44,8 @@ impl RunReport {
             "duration_seconds": seconds(self.duration),
             "stalled_seconds": seconds(self.stalled),
             "verdict": self.verdict.as_str(),
+            "degraded": self.is_degraded(),
+            "degraded_by": self.degraded_by_json(),
             "cause": self.cause.as_ref().map(Cause::to_json),
             "vars": texts(&self.vars),
             "steps": self.steps.iter().map(|step| step.to_json(Transcripts::Whole)).collect::<Value>(),
@@ -59,6 +64,25 @@ impl RunReport {
             "truncated": steps.len() < self.steps.len() || transcripts == Transcripts::Without,
             "steps": steps,
         })
+    }
+}
+
+impl RunReport {
+    /// What is kept of a degraded run beside its row.
+    pub fn degraded_to_json(&self) -> Value {
+        json!({ "version": REPORT_VERSION, "degraded_by": self.degraded_by_json() })
+    }
+
+    fn degraded_by_json(&self) -> Value {
+        let of = |(step, warning): (&StepReport, &ExpectationReport)| {
+            let mut said = expectation(warning);
+            said["step"] = json!(*step.name);
+            said["round"] = json!(step.round);
+            said["subject"] = json!(step.subject);
+            said["message"] = json!(warning.message());
+            said
+        };
+        self.degraded_by().take(DEGRADED_BY).map(of).collect()
     }
 }
 
@@ -104,6 +128,7 @@ impl StepReport {
             "attempts_made": self.attempts_made,
             "attempts": self.attempts.iter().map(|attempt| attempt.to_json(transcripts)).collect::<Value>(),
             "expectations": self.expectations.iter().map(expectation).collect::<Value>(),
+            "warnings": self.warnings.iter().map(expectation).collect::<Value>(),
             "captures": texts(&self.captures),
         })
     }

@@ -84,6 +84,26 @@ pub struct RunReport {
     pub vars: Vec<(Arc<str>, String)>,
 }
 
+impl RunReport {
+    /// Whether it passed, and a `warn` of one of its steps did not hold. It counts as any other passed run.
+    pub fn is_degraded(&self) -> bool {
+        self.verdict == Verdict::Passed && self.steps.iter().any(|step| step.degraded_by().next().is_some())
+    }
+
+    /// What did not hold, as [`StepReport::degraded_by`] of its steps; nothing unless it is degraded.
+    pub fn degraded_by(&self) -> impl Iterator<Item = (&StepReport, &ExpectationReport)> {
+        let steps = if self.verdict == Verdict::Passed { self.steps.as_slice() } else { &[] };
+        steps.iter().flat_map(|step| step.degraded_by().map(move |warning| (step, warning)))
+    }
+}
+
+impl StepReport {
+    /// The warnings that did not hold, or could not be evaluated.
+    pub fn degraded_by(&self) -> impl Iterator<Item = &ExpectationReport> {
+        self.warnings.iter().filter(|warning| warning.held != Held::Yes)
+    }
+}
+
 /// Ticks of one canary that did not run and have no report of their own, because there were too many of them in a row.
 #[derive(Debug, Clone)]
 pub struct MissedTicks {
@@ -155,6 +175,25 @@ pub struct ExpectationReport {
     pub seen: Vec<SeenValue>,
 }
 
+impl ExpectationReport {
+    /// Parts that a message tells; the report has them all.
+    const TOLD: usize = 10;
+
+    /// One sentence on why it does not hold: the author's words first, then what was seen.
+    pub fn message(&self) -> String {
+        let source = &self.source;
+        let seen: Vec<String> =
+            self.seen.iter().take(Self::TOLD).map(|seen| format!("`{}` was {}", seen.source, seen.value)).collect();
+        let message = match &self.held {
+            Held::Yes => format!("`{source}` holds"),
+            Held::No if seen.is_empty() => format!("`{source}` does not hold"),
+            Held::No => format!("`{source}` does not hold: {}", seen.join(", ")),
+            Held::NotEvaluable(why) => format!("`{source}` could not be evaluated: {why}"),
+        };
+        self.say.as_ref().map_or_else(|| message.clone(), |say| format!("{say}: {message}"))
+    }
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepResult {
@@ -199,6 +238,8 @@ pub struct StepReport {
     pub attempts_made: u32,
     /// Every expectation of the last attempt, held or not.
     pub expectations: Vec<ExpectationReport>,
+    /// Every `warn` of the attempt that decided the step, held or not.
+    pub warnings: Vec<ExpectationReport>,
     /// Captures, shown.
     pub captures: Vec<(Arc<str>, String)>,
     /// How it ended.

@@ -101,7 +101,7 @@ impl Seal<'_> {
     fn step(&self, step: &mut StepReport) {
         step.subject.iter_mut().for_each(|subject| self.line(subject));
         step.attempts.iter_mut().for_each(|attempt| self.attempt(attempt));
-        step.expectations.iter_mut().for_each(|expectation| self.expectation(expectation));
+        step.expectations.iter_mut().chain(&mut step.warnings).for_each(|expectation| self.expectation(expectation));
         self.pairs(&mut step.captures);
         match &mut step.result {
             StepResult::Failed(cause) | StepResult::Blocked(cause) => self.cause(cause),

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Cause, Reason, RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
+use super::{
+    Cause, ExpectationReport, Held, Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger,
+    Verdict,
+};
 use crate::plan::Canary;
+use crate::source::SourceFile;
 
 /// A run that took no time, of a tick at this moment.
 pub(crate) fn run(canary: &Arc<Canary>, verdict: Verdict, due: SystemTime) -> RunReport {
@@ -43,10 +47,19 @@ pub(crate) fn step(name: &str) -> StepReport {
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,
     }
+}
+
+/// A step that passed, of which this `warn` did not hold.
+pub(crate) fn warned(name: &str, source: &str) -> StepReport {
+    let location = SourceFile::new("probes/p.toml", source).location(0);
+    let seen = vec![SeenValue { source: "latency".to_owned(), value: "0.7".to_owned() }];
+    let warning = ExpectationReport { source: source.into(), say: Some("it drags".into()), location, held: Held::No, seen };
+    StepReport { warnings: vec![warning], ..step(name) }
 }
 
 /// Why something failed, before any attempt of a step.

@@ -54,6 +54,6 @@ pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use service::{Limits, Listen, LogFormat, SecretSource, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
-pub use step::{Action, Carry, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};
+pub use step::{Action, Carry, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled, warns};
 pub use tcp::{Payload, StartTls, TcpAction, TcpTarget, TlsChanges, Until};
 pub use walk::{Visit, find, journey, walk};

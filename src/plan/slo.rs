@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Slo {
     /// Share of counted runs that must pass, 0 < share ≤ 1.
     pub success: Option<f64>,
+    /// Share of passed runs that may be degraded, 0 < share < 1.
+    pub degraded: Option<f64>,
     /// Bounds on how long something takes.
     pub latency: Option<LatencySlo>,
     /// Over how long it is judged.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
+use super::walk::journey;
 use super::{Condition, Device, DnsAction, ExecAction, Expression, HttpAction, StepKind, TcpAction, Template};
 
 /// One action of a run, with its conditions.
@@ -42,6 +43,8 @@ pub struct Step {
     pub consistently: Option<Consistently>,
     /// What must be true of the result.
     pub expect: Vec<Condition>,
+    /// What should be true of it. One that is not only marks a run that passes as degraded.
+    pub warn: Vec<Condition>,
     /// JSON Schema the body must match.
     pub contract: Option<Contract>,
     /// Values for later steps, in order.
@@ -74,6 +77,11 @@ impl Step {
         let carried = self.carry.iter().flat_map(|carry| [(&carry.name, &carry.from), (&carry.name, &carry.next)]);
         self.capture.iter().chain(&self.collect).map(|(name, expression)| (name, expression)).chain(carried)
     }
+}
+
+/// Whether a run of these steps can be degraded.
+pub fn warns(steps: &[Step]) -> bool {
+    journey(steps).any(|step| !step.warn.is_empty())
 }
 
 /// What a run does if it is about to create something and the ledger does not take the cleanup in time.

@@ -60,6 +60,7 @@ pub(crate) fn step(name: &str) -> Step {
         eventually: None,
         consistently: None,
         expect: Vec::new(),
+        warn: Vec::new(),
         contract: None,
         capture: Vec::new(),
         carry: Vec::new(),

@@ -55,7 +55,7 @@ impl Step {
         let mut look = |names: Vec<String>| found |= names.iter().any(|name| is_it(name));
         self.action.each_template(&mut |template| look(template.names()));
         self.device.iter().chain(&self.subject).for_each(|template| look(template.names()));
-        let judged = self.when.iter().chain(&self.guard).chain(&self.expect).chain(&self.unless_created);
+        let judged = self.when.iter().chain(&self.guard).chain(&self.expect).chain(&self.warn).chain(&self.unless_created);
         judged.for_each(|condition| look(condition.names()));
         self.captured().for_each(|(_, expression)| look(expression.names()));
         if let Some(Loop::ForEach { items, .. }) = &self.looping {

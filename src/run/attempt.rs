@@ -61,7 +61,7 @@ pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> 
         detail: None,
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
     };
-    record(execution, report, Vec::new(), failure.as_ref());
+    record(execution, report, Judgements::default(), failure.as_ref());
     JudgedAttempt { judged: 0, failure, answer: None, sight, began: now, ended: now }
 }
 
@@ -97,13 +97,13 @@ pub(super) async fn make(
     let result = of_kind.make(&terms).await;
     log.attempt_ended(execution.span_id);
     let ended = Instant::now();
-    let (expectations, failure, answer) = match result {
+    let (judgements, failure, answer) = match result {
         Err(error) => {
             let cause = transport_cause(execution, &of_kind.detail(false, redactor).asked(), &error, &terms.bound, ended);
             // Too many redirects and a too large body are answers all the same.
             let answered = matches!(error.reason, Reason::Redirects | Reason::ResponseTooLarge);
             let transport = (!answered).then_some(Transport { sent: error.sent, is_final: error.got_byte && !error.sent });
-            (Vec::new(), Some(Failure { cause, is_lasting: false, transport }), None)
+            (Judgements::default(), Some(Failure { cause, is_lasting: false, transport }), None)
         }
         Ok(answer) => {
             let looked = compute(answer.bytes(), || {
@@ -118,7 +118,7 @@ pub(super) async fn make(
             if let Some(next) = looked.handed_on {
                 *handed_on = next;
             }
-            (looked.expectations, looked.failure, Some(answer))
+            (looked.judgements, looked.failure, Some(answer))
         }
     };
     let shown = failure.is_some() || env.detail == Detail::Everything;
@@ -129,15 +129,16 @@ pub(super) async fn make(
         detail: Some(of_kind.detail(shown, redactor)),
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
     };
-    let judged = expectations.len();
-    record(execution, report, expectations, failure.as_ref());
+    let judged = judgements.expectations.len();
+    record(execution, report, judgements, failure.as_ref());
     JudgedAttempt { judged, failure, answer, sight, began, ended }
 }
 
-fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<ExpectationReport>, failure: Option<&Failure>) {
+fn record(execution: &Execution<'_>, attempt: AttemptReport, judgements: Judgements, failure: Option<&Failure>) {
     execution.context.log.update(execution.span_id, |report| {
         keep_attempt(report, attempt);
-        report.expectations = expectations;
+        report.expectations = judgements.expectations;
+        report.warnings = judgements.warnings;
         if let Some(failure) = failure {
             // It is kept while the step goes on, so that a step that is cut reports what was seen last.
             report.result = StepResult::Failed(failure.cause.clone());
@@ -156,9 +157,17 @@ fn transport_cause(execution: &Execution<'_>, asked: &str, error: &TransportErro
     env.cause(reason, Some(&execution.step.name), &format!("{asked}: {}{stalled}", error.message))
 }
 
+/// What was said about an answer.
+#[derive(Default)]
+struct Judgements {
+    expectations: Vec<ExpectationReport>,
+    /// They decide nothing.
+    warnings: Vec<ExpectationReport>,
+}
+
 /// What was found in an answer.
 struct Found {
-    expectations: Vec<ExpectationReport>,
+    judgements: Judgements,
     failure: Option<Failure>,
     /// The attempt's names, where the answer added to them.
     names: Option<Names>,
@@ -171,9 +180,9 @@ struct Found {
 fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, answer: &Arc<dyn Answer>) -> Found {
     let (env, step) = (&execution.context.env, execution.step);
     if step.carry.is_empty() && step.collect.is_empty() {
-        let (expectations, failed, guarded) = judged(execution, sight, answer);
+        let (judgements, failed, guarded) = judged(execution, sight, answer);
         let failure = failed.or(guarded).map(|cause| Failure { cause, is_lasting: false, transport: None });
-        return Found { expectations, failure, names: None, handed_on: None };
+        return Found { judgements, failure, names: None, handed_on: None };
     }
     let (collected, lost, never_had) = match handed_on.collected(env, step, &execution.scope_with(sight, answer)) {
         Ok(collected) => (collected.next, None, collected.never_had),
@@ -181,7 +190,7 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     };
     let names = collected.as_ref().map(|collected| collected.names(step, execution.names));
     let sight = Sight { names: names.as_ref().unwrap_or(&sight.names).clone(), ..sight.clone() };
-    let (expectations, failed, guarded) = judged(execution, &sight, answer);
+    let (judgements, failed, guarded) = judged(execution, &sight, answer);
     // The cursor passes what was collected, or neither changes: a batch is not left out and not taken in twice.
     let state = collected.as_ref().unwrap_or(handed_on);
     let (next, stuck) = match &lost {
@@ -204,16 +213,12 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
             cause.map(|cause| Failure { cause, is_lasting: false, transport: None })
         }
     };
-    Found { expectations, failure, names, handed_on: next }
+    Found { judgements, failure, names, handed_on: next }
 }
 
 /// Judges everything that is said about the answer: the reports, what failed, and what a guard said. The first outweighs the second, so
 /// that a guard can never hide a failure.
-fn judged(
-    execution: &Execution<'_>,
-    sight: &Sight,
-    answer: &Arc<dyn Answer>,
-) -> (Vec<ExpectationReport>, Option<Cause>, Option<Cause>) {
+fn judged(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (Judgements, Option<Cause>, Option<Cause>) {
     let (env, step) = (&execution.context.env, execution.step);
     let scope = execution.scope_with(sight, answer);
     let redactor = env.redactor();
@@ -229,8 +234,9 @@ fn judged(
         Guarded::Open => None,
         Guarded::Blocked(cause) | Guarded::Failed(cause) => Some(cause),
     };
+    let warnings = judge::judge(&step.warn, &scope, redactor, env.detail);
     let told = |cause| adorned(env, step, cause, &**answer);
-    (expectations, failed.map(told), guarded.map(told))
+    (Judgements { expectations, warnings }, failed.map(told), guarded.map(told))
 }
 
 /// Adds to a judge's cause what the judge does not know: the step, a missing secret, a remark of the answer.

@@ -12,9 +12,6 @@ use crate::plan::{Condition, Contract, Guard};
 use super::shown::{shown_as, shown_text};
 use super::{Detail, list_side};
 
-/// Values that a message tells; the report has them all.
-const TOLD: usize = 10;
-
 /// Violations of a contract that are listed.
 const VIOLATIONS: usize = 5;
 
@@ -122,23 +119,15 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     let (reason, message) = match &report.held {
         Held::Yes => return None,
         Held::No if is_contract => (Reason::Contract, format!("the body breaks the {source}")),
-        Held::No => (Reason::Expectation, format!("`{source}` does not hold")),
+        Held::No => (Reason::Expectation, report.message()),
         Held::NotEvaluable(why) if is_contract => (Reason::NotEvaluable, format!("the {source} could not be checked: {why}")),
-        Held::NotEvaluable(why) => (Reason::NotEvaluable, format!("`{source}` could not be evaluated: {why}")),
+        Held::NotEvaluable(_) => (Reason::NotEvaluable, report.message()),
     };
-    let seen: Vec<String> = report
-        .seen
-        .iter()
-        .take(TOLD)
-        .map(|seen| {
-            if is_contract { format!("{}: {}", seen.source, seen.value) } else { format!("`{}` was {}", seen.source, seen.value) }
-        })
-        .collect();
+    let violations: Vec<String> = report.seen.iter().map(|seen| format!("{}: {}", seen.source, seen.value)).collect();
     let message = match &report.held {
-        Held::No if !seen.is_empty() => format!("{message}: {}", seen.join(if is_contract { "; " } else { ", " })),
+        Held::No if is_contract && !violations.is_empty() => format!("{message}: {}", violations.join("; ")),
         Held::Yes | Held::No | Held::NotEvaluable(_) => message,
     };
-    let message = report.say.as_ref().map_or_else(|| message.clone(), |say| format!("{say}: {message}"));
     Some(Cause {
         reason,
         message,

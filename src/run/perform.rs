@@ -163,6 +163,9 @@ async fn hold(series: &mut Series<'_, '_>, mut attempt: JudgedAttempt, write_end
         });
     }
     let Some(consistently) = &step.consistently else { return attempt };
+    // This attempt decided the step; those that follow only confirm it.
+    let mut warnings = Vec::new();
+    execution.context.log.update(execution.span_id, |report| warnings.clone_from(&report.warnings));
     while let Next::At(moment) = polling::hold_again(consistently, since, Instant::now()) {
         tokio::time::sleep_until(moment.into()).await;
         attempt = series.another(&attempt).await;
@@ -172,6 +175,7 @@ async fn hold(series: &mut Series<'_, '_>, mut attempt: JudgedAttempt, write_end
             return attempt;
         }
     }
+    execution.context.log.update(execution.span_id, |report| report.warnings = warnings);
     attempt
 }
 

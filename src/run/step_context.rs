@@ -60,6 +60,7 @@ pub(super) fn open_report(context: &Context, step: &Step, outer: &StepContext, n
         attempts: Vec::new(),
         attempts_made: 0,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::NotNeeded,
         allow_failure: step.allow_failure,

@@ -206,6 +206,30 @@ fn what_never_converged_is_above_every_edge_and_our_own_stalls_are_no_part_of_it
 }
 
 #[test]
+fn degraded_runs_are_counted_from_zero_where_a_step_warns_and_nowhere_else() {
+    let mut soft = report::warning(report::probe("soft", vec![Cell::default()]));
+    soft.slo.as_mut().expect("it has one").degraded = Some(0.05);
+    let plan = report::plan(vec![soft, report::probe("plain", vec![Cell::default()])], &["eu", "us"]);
+    let metrics = Metrics::new(&plan);
+    let counted = || -> Vec<String> {
+        let found = samples(&metrics).into_iter().filter(|(series, _)| series.starts_with("serinus_degraded_total"));
+        found.map(|(series, value)| format!("{series} {value}")).collect()
+    };
+    let [eu, us] = ["eu", "us"].map(|region| format!("serinus_degraded_total{{probe=\"soft\",region=\"{region}\"}}"));
+    assert_eq!(counted(), [format!("{eu} 0"), format!("{us} 0")]);
+    let canary = plan.canaries.iter().find(|canary| canary.id.as_str() == "soft/eu").expect("it is in the plan");
+    for run in [report::degraded(canary, due(3)), report::passed(canary, due(2)), report::failed(canary, due(1))] {
+        metrics.record(&run);
+    }
+    metrics.apply(&plan);
+    assert_eq!(counted(), [format!("{eu} 1"), format!("{us} 0")], "also after a reload");
+    let samples = samples(&metrics);
+    assert_eq!(samples["serinus_runs_total{probe=\"soft\",region=\"eu\",verdict=\"passed\"}"], "2");
+    assert_eq!(samples["serinus_slo_objective{probe=\"soft\",objective=\"degraded\"}"], "0.05");
+    assert!(!samples.contains_key("serinus_slo_objective{probe=\"plain\",objective=\"degraded\"}"));
+}
+
+#[test]
 fn a_probe_has_its_files_words_and_its_promises_as_series() {
     let mut sync = report::probe("sync", vec![Cell::default()]);
     sync.owner = Some("music".into());

@@ -151,6 +151,7 @@ fn finished(canary: &Arc<Canary>) -> Commit {
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,

@@ -26,11 +26,13 @@ fn log_runs(format: LogFormat, filter: &str) {
     let telemetry = Telemetry::new(Metrics::new(&plan), None);
     let canary = &plan.canaries[0];
     let failed = Arc::new(report::failed(canary, SystemTime::now()));
+    let degraded = Arc::new(report::degraded(canary, SystemTime::now()));
     telemetry.run_finished(&Arc::new(report::passed(canary, SystemTime::now())));
     telemetry.run_finished(&failed);
     for reason in [Reason::Stall, Reason::Overlap, Reason::Maintenance] {
         telemetry.run_finished(&Arc::new(report::ended(canary, SystemTime::now(), reason)));
     }
+    telemetry.run_finished(&degraded);
     telemetry.cleanup_finished(&Arc::new(report::cleanup(&failed, failed.cause.clone().into_iter().collect())));
     assert!(guard.stop(Duration::from_secs(20)), "everything is written");
     assert!(logs::init(format, filter).is_err(), "logging is set up once");
@@ -57,6 +59,7 @@ fn one_line_a_run_with_its_ids_and_the_louder_the_worse() {
         "WARN errored stall",
         "INFO missed overlap",
         "DEBUG skipped maintenance",
+        "INFO passed null",
         "WARN null expectation",
     ];
     assert_eq!(words, expected);
@@ -71,6 +74,12 @@ fn one_line_a_run_with_its_ids_and_the_louder_the_worse() {
         "{}",
         lines[1]
     );
+    assert_eq!(
+        (&lines[0]["degraded"], &lines[5]["degraded"], &lines[5]["step"]),
+        (&serde_json::Value::Null, &true.into(), &"read".into())
+    );
+    let said = "run passed, degraded: the read drags: `latency < 0.3` does not hold: `latency` was 0.7";
+    assert_eq!(lines[5]["message"], said);
 
     let human = child("human");
     let errors = String::from_utf8(human.stderr).expect("lines are UTF-8");

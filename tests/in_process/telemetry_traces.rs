@@ -185,6 +185,27 @@ fn attributes_follow_the_conventions_and_say_what_was_expected_and_seen() {
 }
 
 #[test]
+fn a_degraded_run_is_well_and_has_an_event_for_what_did_not_hold() {
+    let (receiver, address) = receiver();
+    let plan = plan();
+    let telemetry = Telemetry::new(Metrics::new(&plan), Some(Tracer::start(config(address)).expect("the configuration is good")));
+    let [degraded, well] = [report::degraded, report::passed].map(|make| Arc::new(make(&plan.canaries[0], SystemTime::now())));
+    telemetry.run_finished(&degraded);
+    telemetry.run_finished(&well);
+    telemetry.stop(SOON);
+    let spans = receiver.spans();
+    let root = by_id(&spans, degraded.span_id);
+    assert!(matches!(attribute(&root.attributes, "serinus.degraded"), Some(Value::BoolValue(true))), "{root:?}");
+    assert_eq!(root.status.as_ref().map(|status| status.code), Some(SpanStatus::Ok as i32));
+    assert!(attribute(&by_id(&spans, well.span_id).attributes, "serinus.degraded").is_none());
+    let read = by_id(&spans, degraded.steps[1].span_id);
+    let [event] = read.events.as_slice() else { panic!("{read:?}") };
+    assert_eq!((&*event.name, text(&event.attributes, "serinus.say")), ("warning", Some("the read drags")));
+    assert_eq!(text(&event.attributes, "serinus.expectation"), Some("latency < 0.3"));
+    assert_eq!(read.status.as_ref().map(|status| status.code), Some(SpanStatus::Ok as i32));
+}
+
+#[test]
 fn a_cleanup_hangs_below_its_runs_root_and_a_leak_is_an_error() {
     let (receiver, address) = receiver();
     let tracer = Tracer::start(config(address)).expect("the configuration is sound");

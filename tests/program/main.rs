@@ -28,6 +28,7 @@ mod cli_run;
 mod cli_sweep;
 mod cli_test;
 mod cli_usage;
+mod degraded;
 mod exec;
 mod healthcheck;
 mod pages;

@@ -10,8 +10,8 @@ use serinus::outcome::{
     Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use serinus::plan::{
-    Action, Body, Cadence, Canary, CanaryId, Cell, CellValue, Eventually, HttpAction, LatencyOf, LatencySlo, Limits, Overlap,
-    Plan, Probe, Region, Slo, Step, Template,
+    Action, Body, Cadence, Canary, CanaryId, Cell, CellValue, Condition, Eventually, HttpAction, LatencyOf, LatencySlo, Limits,
+    Overlap, Plan, Probe, Region, Slo, Step, Template,
 };
 use serinus::source::Location;
 
@@ -51,6 +51,7 @@ pub(crate) fn step(name: &str, eventually: Option<Duration>) -> Step {
         eventually: eventually.map(|within| Eventually { within, poll: Duration::from_millis(100), since: None }),
         consistently: None,
         expect: Vec::new(),
+        warn: Vec::new(),
         contract: None,
         capture: Vec::new(),
         carry: Vec::new(),
@@ -88,6 +89,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         maintenance: Vec::new(),
         slo: Some(Slo {
             success: Some(0.95),
+            degraded: None,
             latency: Some(LatencySlo {
                 step: Some("read".into()),
                 of: LatencyOf::Convergence,
@@ -155,6 +157,22 @@ pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
         ],
         vars: Vec::new(),
     }
+}
+
+/// The same run, of which a `warn` of its second step did not hold.
+pub(crate) fn degraded(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
+    let mut report = passed(canary, due);
+    let seen = vec![SeenValue { source: "latency".into(), value: "0.7".into() }];
+    let say = Some("the read drags".into());
+    let source = "latency < 0.3".into();
+    report.steps[1].warnings = vec![ExpectationReport { source, say, location: location(), held: Held::No, seen }];
+    report
+}
+
+/// A probe's steps warn.
+pub(crate) fn warning(mut probe: Probe) -> Probe {
+    probe.steps[1].warn = vec![Condition::parse("latency < 0.3", location()).expect("a condition")];
+    probe
 }
 
 /// The same run, failed at its second step's expectation.
@@ -236,6 +254,7 @@ fn step_report(
         attempts: (0..attempts).map(|at| attempt(started + each * at, each)).collect(),
         attempts_made: attempts,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,

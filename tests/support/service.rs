@@ -229,6 +229,7 @@ fn measured(name: Arc<str>, lag: Option<Duration>) -> StepReport {
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,

@@ -5,7 +5,7 @@
 //! | [`runs`] | canary | its runs: failures in a row, or K of N | `canary` |
 //! | [`across`] | probe with `alert.across` | the runs of all its canaries | `across` |
 //! | [`subject`] | probe with subjects | what runs found | `subject` |
-//! | [`objective`] | probe with an `[slo]`: burn rate, latency | its runs, and which of them are of members that fail | `budget`, `latency` |
+//! | [`objective`] | probe with an `[slo]`: burn rate, latency, degraded runs | its runs, and which of them are of members that fail | `budget`, `latency`, `degraded` |
 //! | [`no_data`] | process | ticks without a counted run | `blind` |
 //! | [`leak`] | process | what the cleanup ledger gave up | `leak` |
 //! | [`restarts`] | process | starts, and the first counted run after each | `restarts` |
@@ -130,6 +130,8 @@ enum Condition {
     BurnRate(Box<objective::BurnRate>),
     /// Whether latency keeps its bounds.
     Latency(Box<objective::Latency>),
+    /// How fast the budget of degraded runs burns.
+    Degraded(Box<objective::BurnRate>),
     /// Canaries that have no counted runs.
     NoData(Box<no_data::NoData>),
     /// Test data that cannot be removed.
@@ -221,12 +223,15 @@ impl Condition {
     /// Those that a probe has.
     fn of_probe(probe: &Arc<Probe>) -> Vec<Self> {
         let slo = probe.slo.as_ref();
-        let has_success = slo.is_some_and(|slo| slo.success.is_some());
+        let burning = |budget: objective::Budget| {
+            slo.is_some_and(|slo| budget.share(slo).is_some()).then(|| Box::new(objective::BurnRate::new(probe, budget)))
+        };
         [
             probe.alert.across.map(|_| Self::Across(Box::new(across::Across::new(probe)))),
             subject::looks_for_any(probe).then(|| Self::Subjects(Box::new(subject::Subjects::new(probe)))),
-            has_success.then(|| Self::BurnRate(Box::new(objective::BurnRate::new(probe)))),
+            burning(objective::Budget::Bad).map(Self::BurnRate),
             slo.is_some_and(|slo| slo.latency.is_some()).then(|| Self::Latency(Box::new(objective::Latency::new(probe)))),
+            burning(objective::Budget::Degraded).map(Self::Degraded),
         ]
         .into_iter()
         .flatten()
@@ -247,7 +252,7 @@ impl Condition {
         match self {
             Self::Across(it) => &**it,
             Self::Subjects(it) => &**it,
-            Self::BurnRate(it) => &**it,
+            Self::BurnRate(it) | Self::Degraded(it) => &**it,
             Self::Latency(it) => &**it,
             Self::NoData(it) => &**it,
             Self::Leak(it) => &**it,
@@ -260,7 +265,7 @@ impl Condition {
         match self {
             Self::Across(it) => &mut **it,
             Self::Subjects(it) => &mut **it,
-            Self::BurnRate(it) => &mut **it,
+            Self::BurnRate(it) | Self::Degraded(it) => &mut **it,
             Self::Latency(it) => &mut **it,
             Self::NoData(it) => &mut **it,
             Self::Leak(it) => &mut **it,
@@ -299,6 +304,7 @@ enum RowKind {
     Subject,
     Budget,
     Latency,
+    Degraded,
     Blind,
     Leak,
     Restarts,

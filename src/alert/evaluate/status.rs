@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::Moment;
 use crate::plan::{CanaryId, Channel, Probe, Severity};
 
+use super::super::condition::ObjectivesNow;
 use super::super::delivery;
 use super::super::heartbeat::Signs;
 use super::super::incident::Incident;
@@ -159,7 +160,8 @@ impl Evaluator {
     fn probes_now<'a>(&'a self, now: Moment) -> Vec<ProbeNow<'a>> {
         let one = |probe: &'a Arc<Probe>| {
             let objectives = self.conditions.objectives(&probe.name, now);
-            ProbeNow { probe, convergence_1h: objectives.convergence_1h, budget_left: objectives.budget_left }
+            let ObjectivesNow { convergence_1h, degraded_1h, budget_left } = objectives;
+            ProbeNow { probe, convergence_1h, degraded_1h, budget_left }
         };
         self.config.plan.probes.iter().map(one).collect()
     }

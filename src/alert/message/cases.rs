@@ -218,6 +218,11 @@ fn other_members() -> Vec<(&'static str, Scene)> {
         let words = "its budget burns 14.2 times as fast as it may over 1h: 43 of 60 runs were bad";
         other(FactKey::Objective(PROBE.into(), Objective::BurnRate), &probe, 500, Some(words))
     };
+    let degraded = {
+        let words = "12 of 16 passed runs over 15m were degraded, 15.0 times the 5 % that may be; the last: activated: it drags: \
+                     `latency < 0.3` does not hold: `latency` was 0.7";
+        other(FactKey::Objective(PROBE.into(), Objective::Degraded), &probe, 500, Some(words))
+    };
     let subject = Scope::Subject("segment-copy".into(), "seg-4711".into());
     let seg = with(other(FactKey::Subject("segment-copy".into(), "seg-4711".into()), &subject, 65, Some("seen in eu")), |fact| {
         fact.failed = 1;
@@ -245,6 +250,8 @@ fn other_members() -> Vec<(&'static str, Scene)> {
     vec![
         ("across", ring(view(vec![across]))),
         ("objective_alone", ring(view(vec![budget()]))),
+        ("objective_degraded", ring(view(vec![degraded.clone()]))),
+        ("objectives_together", ring(view(vec![budget(), degraded]))),
         ("objective_joined", again(view([region("eu", 425), vec![budget()]].concat()), 2, Occasion::Spread, &["eu"])),
         ("subject", ring(View { owner: Some("media".into()), ..without_probe(subject, vec![seg]) })),
         (

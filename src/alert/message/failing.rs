@@ -167,6 +167,7 @@ fn other(member: &MemberView, now: Moment) -> Option<String> {
             let words = words.unwrap_or_else(|| match objective {
                 Objective::BurnRate => format!("its error budget burns too fast since {since}"),
                 Objective::Latency => format!("it is slower than its objective since {since}"),
+                Objective::Degraded => format!("it is degraded more often than it may be since {since}"),
             });
             Some(format!("{words}{}", shares(member)))
         }

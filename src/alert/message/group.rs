@@ -187,6 +187,7 @@ fn objective_name(objective: Objective) -> &'static str {
     match objective {
         Objective::BurnRate => "the error budget",
         Objective::Latency => "the latency objective",
+        Objective::Degraded => "the share of degraded runs",
     }
 }
 

@@ -133,6 +133,7 @@ fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
         (Some(words), Some(_)) if told.len() == 1 => format!("{probe}: {}", line(words, TITLE)),
         (_, Some(Objective::BurnRate)) => format!("{probe} burns its error budget too fast"),
         (_, Some(Objective::Latency)) => format!("{probe} is slower than its objective"),
+        (_, Some(Objective::Degraded)) => format!("{probe} is degraded more often than it may be"),
         (_, None) => format!("{probe} fails{whom}"),
     }
 }

@@ -38,6 +38,8 @@ pub struct ProbeNow<'a> {
     pub probe: &'a Probe,
     /// The 95th percentile of its convergence within the last hour, in seconds.
     pub convergence_1h: Option<f64>,
+    /// Degraded runs and passed ones of the last hour, where a step of it warns.
+    pub degraded_1h: Option<Share>,
     /// What is left of its error budget.
     pub budget_left: Option<f64>,
 }
@@ -214,6 +216,7 @@ fn probes(
             success_1h: (sum.hour.counted > 0).then(|| passed / f64::from(sum.hour.counted)),
             counted_1h: sum.hour.counted,
             convergence_1h: probe.convergence_1h,
+            degraded_1h: probe.degraded_1h.map(|share| f64::from(share.failed) / f64::from(share.counted.max(1))),
             budget_left: probe.budget_left,
             canaries: sum.canaries,
         }

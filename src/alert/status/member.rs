@@ -163,6 +163,7 @@ fn name(fact: &Fact) -> String {
         FactKey::Across(probe) => format!("{probe}: its canaries together"),
         FactKey::Objective(probe, super::super::Objective::BurnRate) => format!("{probe}: its error budget"),
         FactKey::Objective(probe, super::super::Objective::Latency) => format!("{probe}: its latency"),
+        FactKey::Objective(probe, super::super::Objective::Degraded) => format!("{probe}: its degraded runs"),
         FactKey::Subject(_, subject) => format!("subject {subject}"),
         FactKey::OtherSubjects(probe) => format!("further subjects of {probe}"),
         FactKey::Region(region) => format!("region {region}"),

@@ -157,6 +157,8 @@ pub struct ProbeStatus {
     pub counted_1h: u32,
     /// How long it took until what was written was seen, 95 of 100 times within the last hour, in seconds; absent where nothing waits.
     pub convergence_1h: Option<f64>,
+    /// Passed runs of the last hour that are degraded, 0..=1; absent without any, and where no step has a `warn`.
+    pub degraded_1h: Option<f64>,
     /// The share of the error budget that is left, from 0 to 1; absent without `slo.success`.
     pub budget_left: Option<f64>,
     /// Its canaries by health.

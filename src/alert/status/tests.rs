@@ -118,7 +118,7 @@ fn a_probe_stands_as_its_worst_canary_since_the_first_of_those_and_counts_the_la
         CanaryNow { fact: Some(&facts[1]), hour: half, ..seen(&us) },
         seen(&ap),
     ];
-    let probes = vec![ProbeNow { probe: &p, convergence_1h: Some(1.5), budget_left: Some(-0.2) }];
+    let probes = vec![ProbeNow { probe: &p, convergence_1h: Some(1.5), degraded_1h: None, budget_left: Some(-0.2) }];
     let status = gather(StatusInput { probes, canaries, ..StatusInput::default() }, moment(60));
     let [found] = status.probes.as_slice() else { panic!("one probe") };
     assert_eq!((found.verdict, found.since_ms), (Health::Failing, Some(BEGIN_MS + 20_000)));
@@ -132,7 +132,7 @@ fn a_probe_without_a_counted_run_has_no_share_of_successes() {
     let p = named("p");
     let eu = canary(&p, "eu");
     let canaries = vec![CanaryNow { known: false, hour: Share::default(), ..seen(&eu) }];
-    let probes = vec![ProbeNow { probe: &p, convergence_1h: None, budget_left: None }];
+    let probes = vec![ProbeNow { probe: &p, convergence_1h: None, degraded_1h: None, budget_left: None }];
     let status = gather(StatusInput { probes, canaries, ..StatusInput::default() }, moment(60));
     assert_eq!((status.probes[0].verdict, status.probes[0].success_1h), (Health::Unknown, None));
 }
@@ -266,7 +266,8 @@ fn probes_with_the_worst_incident_stand_first_then_the_worst_canaries_then_the_n
     let canaries: Vec<_> = names.iter().map(|probe| canary(probe, "eu")).collect();
     let suspect = of_canary("d/eu", State::Suspect, 1);
     let incident = view("01A", Scope::Leak("c".into()), Severity::Warn, 1, Vec::new());
-    let probes = names.iter().map(|probe| ProbeNow { probe, convergence_1h: None, budget_left: None }).collect();
+    let probes =
+        names.iter().map(|probe| ProbeNow { probe, convergence_1h: None, degraded_1h: None, budget_left: None }).collect();
     let canaries = canaries
         .iter()
         .map(|canary| CanaryNow { fact: (&*canary.probe.name == "d").then_some(&suspect), ..seen(canary) })

@@ -70,7 +70,8 @@ impl RunText {
             Ok(verdict) => self.style.verdict(verdict, &format!("{} {verdict}", mark(verdict))),
             Err(_) => printable(word).into_owned(),
         };
-        let reason = run["cause"]["reason"].as_str().map_or(String::new(), |reason| format!(" ({})", printable(reason)));
+        let reason = run["cause"]["reason"].as_str().or((run["degraded"] == true).then_some("degraded"));
+        let reason = reason.map_or(String::new(), |reason| format!(" ({})", printable(reason)));
         let canary = self.style.bold(&printable(text(run, "canary")));
         self.line(0, &format!("{verdict}{reason} {canary} in {}", human_duration(duration(run, "duration_seconds"))));
         let id = |key| printable(text(run, key));
@@ -78,6 +79,9 @@ impl RunText {
         let ids = self.style.dim(&ids);
         self.line(2, &ids);
         self.cause(&run["cause"]);
+        for warning in list(run, "degraded_by") {
+            self.warning(warning);
+        }
         for (name, value) in pairs(run, "vars") {
             self.line(2, &format!("{} = {}", printable(name), printable(value.as_str().unwrap_or_default())));
         }
@@ -96,6 +100,16 @@ impl RunText {
             self.line(4, &format!("{}  {location}", printable(expectation)));
         }
         self.seen(4, cause);
+    }
+
+    /// What the run is degraded by.
+    fn warning(&mut self, warning: &Value) {
+        let round = warning["round"].as_u64().map_or(String::new(), |round| format!(" #{round}"));
+        let subject = warning["subject"].as_str().map_or(String::new(), |subject| format!(" [{}]", printable(subject)));
+        let (step, message) = (printable(text(warning, "step")), printable(text(warning, "message")));
+        let line = self.style.odd(&format!("degraded: {step}{round}{subject}: {message}"));
+        let location = self.style.dim(&location(warning));
+        self.line(2, &format!("{line}  {location}"));
     }
 
     fn seen(&mut self, indent: usize, of: &Value) {
@@ -134,6 +148,9 @@ impl RunText {
         self.attempts(step);
         for expectation in list(step, "expectations") {
             self.expectation(expectation);
+        }
+        for warning in list(step, "warnings") {
+            self.judged_warning(warning);
         }
         if let Some(convergence) = seconds(&step["convergence_seconds"]) {
             self.line(4, &format!("converged after {}", human_duration(convergence)));
@@ -203,6 +220,13 @@ impl RunText {
             self.line(6, &printable(why));
         }
         self.seen(6, expectation);
+    }
+
+    fn judged_warning(&mut self, warning: &Value) {
+        let mark = if text(warning, "held") == "yes" { self.style.good("✓") } else { self.style.odd("!") };
+        let location = self.style.dim(&location(warning));
+        self.line(4, &format!("{mark} warn: {}  {location}", printable(text(warning, "source"))));
+        self.seen(6, warning);
     }
 
     fn exchange(&mut self, attempt: &Value) {
@@ -360,13 +384,30 @@ mod tests {
 
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
     use super::*;
-    use crate::outcome::{AttemptDetail, Withheld};
+    use crate::outcome::{AttemptDetail, ExpectationReport, Held, Withheld};
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
         let runs = [passed(), silent_registration(), missed()];
         let pages: Vec<String> = runs.iter().map(|done| human(&done.to_json(), Style::PLAIN, 100)).collect();
         assert_snapshot("human.txt", &pages.join("\n"));
+    }
+
+    #[test]
+    fn a_degraded_run_tells_why_in_its_authors_words_and_shows_every_warning() {
+        let mut done = passed();
+        let report = Arc::make_mut(&mut done.report);
+        let mut warned = crate::outcome::testing::warned("front page", "latency < 0.3").warnings;
+        warned.push(ExpectationReport { held: Held::Yes, ..warned[0].clone() });
+        report.steps[0].warnings = warned;
+        let page = human(&done.to_json(), Style::PLAIN, 100);
+        for part in [
+            "✓ passed (degraded) front-page/eu in ",
+            "\n  degraded: front page: it drags: `latency < 0.3` does not hold: `latency` was 0.7  probes/p.toml:1:1\n",
+            "\n    ! warn: latency < 0.3  probes/p.toml:1:1\n      latency was 0.7\n    ✓ warn: latency < 0.3",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
     }
 
     #[test]

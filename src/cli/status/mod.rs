@@ -74,6 +74,11 @@ fn human(status: &Value, now: SystemTime, style: Style) -> String {
     let mut lines = StatusLines { text: table };
     let (plain, bad, odd) = (|text: &str| text.to_owned(), |text: &str| style.bad(text), |text: &str| style.odd(text));
     lines.say("canaries", &counts(&status["canaries"], &STATES), plain);
+    for probe in list(status, "probes").iter().filter(|probe| probe["degraded_1h"].as_f64().is_some_and(|share| share > 0.0)) {
+        let said =
+            format!("{}: {} of the passed runs of the last hour", word(probe, "probe"), probes::at_least(&probe["degraded_1h"]));
+        lines.say("degraded", &said, odd);
+    }
     incidents(&mut lines, status, now, style);
     members::apart(&mut lines, status, now, style);
     for owed in list(status, "owed") {

@@ -73,6 +73,12 @@ fn share(of: &Value, digits: u32) -> String {
     format!("{percent:.*} %", digits as usize)
 }
 
+/// `0.1 %` of something bad, rounded likewise towards what is worse, so that some is never shown as none.
+pub(super) fn at_least(of: &Value) -> String {
+    let percent = (of.as_f64().unwrap_or(0.0) * 1_000.0 - 1e-6).ceil().max(0.0) / 10.0;
+    format!("{percent:.1} %")
+}
+
 fn seconds(of: &Value) -> String {
     match of.as_f64() {
         None => "–".to_owned(),
@@ -101,6 +107,7 @@ mod tests {
         ] {
             assert_eq!(share(&share_of, digits), expected);
         }
+        assert_eq!([json!(0.0001), json!(0.125), json!(1.0)].map(|of| at_least(&of)), ["0.1 %", "12.5 %", "100.0 %"]);
         assert_eq!([json!(0.314), json!(12.6), json!(null)].map(|value| seconds(&value)), ["0.31 s", "13 s", "–"]);
     }
 

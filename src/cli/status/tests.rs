@@ -156,3 +156,13 @@ fn a_refused_reload_says_which_configuration_is_in_force() {
     let said = "config     of 1970-01-01T00:00:00.000Z is still in force: the one read at\n           1970-01-01T00:00:01.000Z was refused: 1 error\n";
     assert!(text.contains(said), "{text}");
 }
+
+#[test]
+fn degraded_runs_have_a_line_for_each_probe_that_had_some() {
+    let probe = |name: &str, share: Value| json!({ "probe": name, "verdict": "passing", "canaries": { "passing": 1 }, "degraded_1h": share });
+    let status =
+        with(json!({ "probes": [probe("search", json!(0.125)), probe("cart", json!(0.0)), probe("sync", json!(null))] }));
+    let text = printed(&status);
+    assert!(text.contains("\ndegraded   search: 12.5 % of the passed runs of the last hour\n"), "{text}");
+    assert_eq!(text.matches("degraded").count(), 1, "{text}");
+}

@@ -33,7 +33,7 @@ section! {
         subject_critical: Bool [over false],
         /// What it means that a subject is no longer found.
         subject_gone: Choice<SubjectGone> [over "fail"],
-        /// Whether the error budget of `[slo]` warns and pages as it burns.
+        /// Whether the budgets of `[slo]`, of failed and of degraded runs, warn and page as they burn.
         burn_rate: Bool [over true],
     }
     rules: &[Rule::AtMostOne(&["page_after", "window"])];

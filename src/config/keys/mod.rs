@@ -20,9 +20,9 @@ pub(super) use dns::DnsKeys;
 pub(super) use exec::ExecKeys;
 pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
 pub(super) use library::{Library, LibraryKeys, Use, UseKeys, of_steps_only};
-pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
+pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys, SloKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
-pub(super) use step::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
+pub(super) use step::{ExpectationKeys, Expectations, RetryKeys, StepItem, StepKeys};
 pub(super) use tcp::{TcpKeys, TcpReadKeys, TcpSendKeys, TcpTlsKeys};
 
 use super::declaration::{Key, Section};

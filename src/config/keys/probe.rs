@@ -88,6 +88,8 @@ section! {
     Slo as SloKeys: "slo", "`slo`" {
         /// Share of counted runs that must pass.
         success: Share,
+        /// Share of passed runs that may be degraded: a `warn` of one of their steps did not hold.
+        degraded: Share,
         /// Bounds on how long something takes.
         latency: Table<Latency>,
         /// The time over which it is judged.

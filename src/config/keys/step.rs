@@ -58,6 +58,8 @@ section! {
         guard: List<Condition>,
         /// What must be true of the result; each a condition, or one with its author's words.
         expect: List<TableOr<Expectation, Condition>>,
+        /// What should be true of it, written as in `expect`. One that is not marks a run that passes as degraded, and fails nothing.
+        warn: List<TableOr<Expectation, Condition>>,
         /// A JSON Schema the body must match.
         contract: File,
         /// Values for later steps, by name.
@@ -91,6 +93,7 @@ section! {
                 "consistently",
                 "guard",
                 "expect",
+                "warn",
                 "contract",
                 "capture",
                 "carry",
@@ -135,8 +138,8 @@ impl StepItem<'_> {
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {
-        name, device, http, dns, tcp, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, carry,
-        collect, allow_failure, cleanup, unless_created,
+        name, device, http, dns, tcp, exec, when, timeout, retry, eventually, consistently, guard, expect, warn, contract, capture,
+        carry, collect, allow_failure, cleanup, unless_created,
     }
     rules: &[
         Rule::ExactlyOne(&["http", "dns", "tcp", "exec"]),
@@ -167,6 +170,9 @@ section! {
         say: Saying [required],
     }
 }
+
+/// What `expect` and `warn` are read from.
+pub(in crate::config) type Expectations<'t> = Field<'t, Option<<List<TableOr<Expectation, Condition>> as Value>::Of<'t>>>;
 
 section! {
     /// `eventually`.

@@ -3,16 +3,17 @@
 use crate::plan::{LatencyOf, LatencySlo, Slo};
 
 use super::super::diagnostic::suggestion;
-use super::super::keys::{LatencyKeys, ProbeKeys, StepKeys};
+use super::super::keys::{LatencyKeys, ProbeKeys, SloKeys, StepItem, StepKeys};
 use super::super::tree::{Node, SourceSpan};
 use super::super::{Code, Diagnostic, Diagnostics};
 
 /// The service level objective, if the probe has one.
 pub(super) fn read(probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Option<Slo> {
     let (keys, span) = (probe.slo.as_ref()?, probe.slo.span()?);
-    if keys.success.entry.is_none() && keys.latency.entry.is_none() {
-        diagnostics
-            .push(Diagnostic::at(Code::MissingKey, span, "`slo` promises nothing").help("give `success`, `latency`, or both"));
+    if [keys.success.entry, keys.degraded.entry, keys.latency.entry].iter().all(Option::is_none) {
+        diagnostics.push(
+            Diagnostic::at(Code::MissingKey, span, "`slo` promises nothing").help("give `success`, `latency` or `degraded`"),
+        );
     }
     let success = *keys.success;
     if let Some(span) = keys.success.span().filter(|_| success == Some(0.0)) {
@@ -20,7 +21,32 @@ pub(super) fn read(probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Opti
     }
     let latency = keys.latency.node().zip(keys.latency.as_ref());
     let latency = latency.map(|(node, latency)| latency_slo(probe, node, latency, diagnostics));
-    Some(Slo { success, latency, window: *keys.window })
+    let degraded = degraded(probe, keys, diagnostics);
+    Some(Slo { success, degraded, latency, window: *keys.window })
+}
+
+/// The share of passed runs that may be degraded.
+fn degraded(probe: &ProbeKeys<'_>, keys: &SloKeys<'_>, diagnostics: &mut Diagnostics) -> Option<f64> {
+    let (share, entry, span) = (keys.degraded.value?, keys.degraded.entry?, keys.degraded.span()?);
+    if share <= 0.0 {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, span, "a budget of 0 % cannot be spent, so that nothing would ever be judged")
+                .help("give a share above 0; what may never be so is an `expect`"),
+        );
+    } else if share >= 1.0 {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, span, "if all runs may be degraded, nothing is promised")
+                .help("give a share below 100 %"),
+        );
+    }
+    let mut steps = probe.step.items().iter().flat_map(StepItem::doing);
+    if !steps.any(|step| !step.value.warn.items().is_empty() || step.misspells("warn")) {
+        diagnostics.push(
+            Diagnostic::at(Code::NeedsKey, entry.key_span, "no step has a `warn`, so that no run is ever degraded")
+                .help("give a step `warn`: what should be true of its answer, and fails nothing where it is not"),
+        );
+    }
+    Some(share)
 }
 
 fn latency_slo(probe: &ProbeKeys<'_>, node: &Node<'_>, keys: &LatencyKeys<'_>, diagnostics: &mut Diagnostics) -> LatencySlo {

@@ -8,7 +8,7 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
-use super::super::keys::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
+use super::super::keys::{ExpectationKeys, Expectations, RetryKeys, StepItem, StepKeys};
 use super::super::scope::{CARRIED, COLLECTED, DeclaredName, LOOP_NAME, NameScope, Stage};
 use super::super::section::{Either, Field, Item};
 use super::super::shared::Uses;
@@ -136,7 +136,8 @@ impl<'f> Reader<'_, '_, 'f> {
         let collect = carry::collect(keys, result, self.scope);
         let carry = carry::finish(keys, carried, result, self.scope);
         let guard = self.conditions(&keys.guard, result);
-        let expect = self.expectations(keys, result);
+        let expect = self.expectations(&keys.expect, result);
+        let warn = self.expectations(&keys.warn, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
         let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
         let capture = self.captures(keys, result);
@@ -157,6 +158,7 @@ impl<'f> Reader<'_, '_, 'f> {
             eventually,
             consistently,
             expect,
+            warn,
             contract,
             capture,
             carry,
@@ -205,9 +207,9 @@ impl<'f> Reader<'_, '_, 'f> {
         written.items().iter().map(|item| self.scope.condition(item.value, stage)).collect()
     }
 
-    fn expectations(&mut self, keys: &StepKeys<'f>, stage: Stage) -> Vec<Condition> {
-        let mut read = Vec::with_capacity(keys.expect.items().len());
-        for item in keys.expect.items() {
+    fn expectations(&mut self, written: &Expectations<'f>, stage: Stage) -> Vec<Condition> {
+        let mut read = Vec::with_capacity(written.items().len());
+        for item in written.items() {
             read.extend(match &item.value {
                 Either::Value(node) => Some(self.scope.condition(node, stage)),
                 Either::Table(ExpectationKeys { that, say }) => {

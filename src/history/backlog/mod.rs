@@ -70,6 +70,7 @@ pub(super) struct RunRow {
     pub(super) duration_us: u64,
     pub(super) verdict: Verdict,
     pub(super) reason: Option<Reason>,
+    pub(super) degraded: bool,
     pub(super) counted: bool,
 }
 
@@ -88,6 +89,7 @@ impl RunRow {
             duration_us: detail::micros(report.duration),
             verdict: report.verdict,
             reason: report.cause.as_ref().map(|cause| cause.reason),
+            degraded: report.is_degraded(),
             counted: record.counted,
         }
     }

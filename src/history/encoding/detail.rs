@@ -1,5 +1,5 @@
-//! What is kept of a run beside its row: the times of a passed run's steps, everything about a run that did not pass, and what
-//! became of its cleanup. The cleanup is reported later than its run and separately, so that it may come before the run's row is
+//! What is kept of a run beside its row: the times of a passed run's steps and what it is degraded by, everything about a run that did
+//! not pass, and what became of its cleanup. The cleanup is reported later than its run and separately, so that it may come before the run's row is
 //! written; the writer then holds it back.
 //!
 //! The JSON is the one shape of a run, as `outcome` writes it.
@@ -129,9 +129,12 @@ pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
 }
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges are left out first, then the steps that
-/// passed.
+/// passed. Of a degraded run what it is degraded by.
 pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
-    (report.verdict != Verdict::Passed).then(|| whole(report, bodies))
+    match report.verdict {
+        Verdict::Passed => report.is_degraded().then(|| report.degraded_to_json().to_string()).filter(|json| json.len() <= BYTES),
+        Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => Some(whole(report, bodies)),
+    }
 }
 
 /// A passed run as readers get it.

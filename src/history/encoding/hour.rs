@@ -69,6 +69,7 @@ pub(in crate::history) struct CountedRun<'a> {
     pub(in crate::history) due_ms: i64,
     pub(in crate::history) verdict: Verdict,
     pub(in crate::history) reason: Option<Reason>,
+    pub(in crate::history) degraded: bool,
     pub(in crate::history) duration_us: u64,
     /// The names of its steps, and as many times.
     pub(in crate::history) names: &'a [String],
@@ -80,6 +81,8 @@ pub(in crate::history) struct CountedRun<'a> {
 pub(in crate::history) struct Hour {
     /// Runs, each in the place of its verdict's [`code`].
     pub(in crate::history) verdicts: [u64; Verdict::ALL.len()],
+    /// Passed runs that are degraded.
+    pub(in crate::history) degraded: u64,
     /// Durations of the passed runs.
     pub(in crate::history) durations: Sketch,
     pub(in crate::history) steps: Vec<StepHour>,
@@ -90,10 +93,11 @@ pub(in crate::history) struct Hour {
 impl Hour {
     /// Counts a run.
     pub(in crate::history) fn count(&mut self, run: &CountedRun<'_>) {
-        let &CountedRun { due_ms, verdict, reason, duration_us, names, times } = run;
+        let &CountedRun { due_ms, verdict, reason, degraded, duration_us, names, times } = run;
         self.verdicts[usize::from(code(verdict))] += 1;
         if verdict == Verdict::Passed {
             self.durations.add(duration_us);
+            self.degraded += u64::from(degraded);
         }
         if let Some(reason) = reason {
             *self.reasons.entry(reason.as_str().to_owned()).or_default() += 1;
@@ -147,6 +151,7 @@ impl Hour {
     /// Adds what came later.
     pub(in crate::history) fn merge(&mut self, later: Self) {
         self.verdicts.iter_mut().zip(later.verdicts).for_each(|(count, more)| *count += more);
+        self.degraded += later.degraded;
         self.durations.merge(&later.durations);
         for step in later.steps {
             let Some(at) = self.step(&step.name) else { continue };

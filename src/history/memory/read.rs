@@ -137,13 +137,14 @@ fn cursor(text: &str) -> Option<(i64, u64)> {
 }
 
 fn is_wanted(run: &RunView, filter: &RunFilter) -> bool {
-    let RunFilter { canary, probe, region, verdict, not_passed, since_ms, until_ms } = filter;
+    let RunFilter { canary, probe, region, verdict, not_passed, degraded, since_ms, until_ms } = filter;
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     is(canary, &run.canary)
         && is(probe, &run.probe)
         && is(region, &run.region)
         && verdict.is_none_or(|verdict| verdict.as_str() == run.verdict)
         && (!not_passed || run.verdict != Verdict::Passed.as_str())
+        && (!degraded || run.degraded)
         && since_ms.is_none_or(|since| run.due_ms >= since)
         && until_ms.is_none_or(|until| run.due_ms < until)
 }
@@ -193,6 +194,7 @@ fn rollup(hour: i64, counted: &Hour) -> RollupView {
         missed,
         blocked,
         skipped,
+        degraded: counted.degraded,
         p50_us: counted.durations.percentile(50),
         p95_us: counted.durations.percentile(95),
         p99_us: counted.durations.percentile(99),

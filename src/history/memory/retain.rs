@@ -52,6 +52,7 @@ impl Tables {
                 due_ms: run.view.due_ms,
                 verdict: verdict(&run.view),
                 reason: run.view.reason.and_then(|word| word.parse().ok()),
+                degraded: run.view.degraded,
                 duration_us: run.view.duration_us,
                 names: &run.times.0,
                 times: &run.times.1,

@@ -326,6 +326,7 @@ fn view(row: &RunRow) -> RunView {
         duration_us: row.duration_us,
         verdict: row.verdict.as_str(),
         reason: row.reason.map(Reason::as_str),
+        degraded: row.degraded,
         trace_id: row.trace_id.to_string(),
         counted: row.counted && row.verdict.slo() != SloCount::Not,
     }

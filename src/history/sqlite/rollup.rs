@@ -29,7 +29,7 @@ pub(super) fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
     let mut last = None;
     let mut seen = 0;
     let mut rows = transaction.prepare_cached(
-        "SELECT id, canary, due_ms, verdict, duration_us, counted, reason, shape, times FROM runs WHERE id > ? ORDER BY id LIMIT ?",
+        "SELECT id, canary, due_ms, verdict, duration_us, counted, reason, shape, times, degraded FROM runs WHERE id > ? ORDER BY id LIMIT ?",
     )?;
     let mut rows = rows.query(params![from, SLICE])?;
     while let Some(row) = rows.next()? {
@@ -53,6 +53,7 @@ pub(super) fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
             due_ms,
             verdict,
             reason: reason.and_then(|word| word.parse().ok()),
+            degraded: row.get(9)?,
             duration_us: u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
             names,
             times: &times,
@@ -87,8 +88,8 @@ fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, added: Hour) -> ru
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO rollups
-             (canary, hour, passed, failed, errored, missed, blocked, skipped, durations, steps, reasons, ticks)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             (canary, hour, passed, failed, errored, missed, blocked, skipped, durations, steps, reasons, ticks, degraded)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             canary,
@@ -103,6 +104,7 @@ fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, added: Hour) -> ru
             hour::steps_to_bytes(&whole.steps),
             reasons,
             hour::ticks_to_bytes(&whole.ticks, hour.saturating_mul(HOUR_MS)),
+            whole.degraded,
         ])?;
     Ok(())
 }
@@ -111,7 +113,7 @@ fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, added: Hour) -> ru
 fn known(transaction: &Transaction<'_>, canary: i64, hour: i64) -> rusqlite::Result<Option<Hour>> {
     transaction
         .prepare_cached(
-            "SELECT durations, steps, reasons, ticks, passed, failed, errored, missed, blocked, skipped
+            "SELECT durations, steps, reasons, ticks, passed, failed, errored, missed, blocked, skipped, degraded
              FROM rollups WHERE canary = ? AND hour = ?",
         )?
         .query_row([canary, hour], |row| {
@@ -121,6 +123,7 @@ fn known(transaction: &Transaction<'_>, canary: i64, hour: i64) -> rusqlite::Res
             }
             Ok(Hour {
                 verdicts,
+                degraded: row.get(10)?,
                 durations: Sketch::from_bytes(row.get_ref(0)?.as_blob()?),
                 steps: hour::steps_from_bytes(row.get_ref(1)?.as_blob_or_null()?.unwrap_or_default()),
                 reasons: reasons(row.get(2)?),

@@ -107,8 +107,8 @@ impl RowWriter {
         };
         let inserted = transaction
             .prepare_cached(
-                "INSERT INTO runs (canary, probe, due_ms, slot, run_id, late_ms, duration_us, verdict, reason, trace, counted, shape, times)
-                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+                "INSERT INTO runs (canary, probe, due_ms, slot, run_id, late_ms, duration_us, verdict, reason, trace, counted, shape, times, degraded)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14
                  WHERE ?9 IS NULL OR ?9 NOT IN ('crashed', 'down')
                  OR NOT EXISTS (SELECT 1 FROM runs WHERE canary = ?1 AND due_ms = ?3 AND slot = ?4)
                  ON CONFLICT (run_id) DO NOTHING",
@@ -127,6 +127,7 @@ impl RowWriter {
                 row.counted,
                 shape,
                 times,
+                row.degraded,
             ])?;
         if inserted == 1
             && let QueuedRun::Whole(record) = run

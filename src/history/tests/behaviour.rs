@@ -8,6 +8,7 @@ use super::super::testing::{
 };
 use super::super::{Commit, IncidentFilter, Record, RestoredState, RestoredTick, RunFilter, TryState};
 use super::{StoreUnderTest, on_every_store, settle};
+use crate::outcome::testing::warned;
 use crate::outcome::{AttemptDetail, CleanupReport, CleanupResult, Reason, RunReport, StepResult, Trigger, Verdict};
 
 on_every_store!(
@@ -22,6 +23,7 @@ on_every_store!(
     only_what_passed_or_failed_counts,
     what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first,
     a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything,
+    a_degraded_run_is_a_passed_one_that_says_so_and_keeps_why,
     the_details_of_a_run_are_bounded_and_the_cause_always_stays,
     incidents_are_listed_and_told,
     an_incident_that_was_resolved_long_ago_is_not_remembered,
@@ -255,6 +257,42 @@ async fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything(u
     assert_eq!(details["steps"][1]["attempts"][0]["exchange"]["response_body"], "{\"status\":\"pending\"}");
     assert_eq!(details["truncated"], false);
     assert!(store.run("no id".to_owned()).await.unwrap().is_none());
+}
+
+async fn a_degraded_run_is_a_passed_one_that_says_so_and_keeps_why(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
+    let eu = canary("p", "eu");
+    let drags = |verdict, due| {
+        let mut report = run(&eu, verdict, due);
+        report.steps[0].warnings = warned("create", "latency < 0.3").warnings;
+        report
+    };
+    let (degraded, plain, failed) = (drags(Verdict::Passed, 1), run(&eu, Verdict::Passed, 2), drags(Verdict::Failed, 3));
+    let ids = [&degraded, &plain, &failed].map(|report| report.run_id.to_string());
+    store.record(runs([degraded, plain, failed]));
+    settle(&store).await;
+    let all = store.runs(RunFilter::default(), 10, None).await.unwrap().items;
+    let said: Vec<_> = all.iter().rev().map(|run| (run.verdict, run.degraded)).collect();
+    assert_eq!(said, [("passed", true), ("passed", false), ("failed", false)]);
+    for filter in [RunFilter::default(), RunFilter { probe: Some("p".to_owned()), ..RunFilter::default() }] {
+        let found = store.runs(RunFilter { degraded: true, ..filter }, 10, None).await.unwrap().items;
+        assert_eq!(found.iter().map(|run| &run.run_id).collect::<Vec<_>>(), [&ids[0]]);
+    }
+    let details = async |id: &String| store.run(id.clone()).await.unwrap().unwrap().details;
+    let kept = details(&ids[0]).await.unwrap();
+    let [why] = kept["degraded_by"].as_array().unwrap().as_slice() else { panic!("{kept}") };
+    assert_eq!((&why["step"], &why["say"], &why["held"]), (&"create".into(), &"it drags".into(), &"no".into()));
+    assert_eq!(why["message"], "it drags: `latency < 0.3` does not hold: `latency` was 0.7");
+    assert_eq!(details(&ids[1]).await, None);
+    let failed = details(&ids[2]).await.unwrap();
+    assert_eq!(failed["steps"][0]["warnings"][0]["held"], "no", "a failed run keeps what its warnings said");
+
+    store.housekeep(at(300)).await.unwrap();
+    store.record(runs([drags(Verdict::Passed, 310)]));
+    settle(&store).await;
+    store.housekeep(at(400)).await.unwrap();
+    let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(3_600)).await.unwrap();
+    assert_eq!((hours[0].passed, hours[0].degraded, hours[0].failed), (3, 2, 1));
 }
 
 async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(under_test: &StoreUnderTest) {

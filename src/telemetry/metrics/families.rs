@@ -55,6 +55,10 @@ fn runs(body: &mut Exposition, index: &SeriesIndex) {
             }
         }
     }
+    body.family("serinus_degraded_total", MetricType::Counter, "Passed runs of which a `warn` did not hold; of probes with one.");
+    for canary in index.series.iter().filter(|canary| canary.warns) {
+        body.integer(&canary.labels(), canary.counts.degraded());
+    }
 }
 
 fn durations(body: &mut Exposition, index: &SeriesIndex) {

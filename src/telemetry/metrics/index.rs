@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::plan::{Canary, CanaryId, Plan};
+use crate::plan::{Canary, CanaryId, Plan, warns};
 
 use super::edges::ProbeEdges;
 use super::histogram::{Edges, Histogram};
@@ -70,6 +70,7 @@ fn canary_series(canary: &Canary, edges: &ProbeEdges, region: &Arc<RegionSeries>
         counts: old.map(|old| Arc::clone(&old.counts)).unwrap_or_default(),
         duration: kept(old.map(|old| &old.duration), &edges.run),
         convergence: by_step(&edges.convergence, old.map(|old| &old.convergence)),
+        warns: warns(&canary.probe.steps),
         within: edges.within.as_slice().into(),
     }
 }

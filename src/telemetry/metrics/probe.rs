@@ -80,10 +80,18 @@ pub(super) fn write(body: &mut Exposition, probes: &[ProbeSeries]) {
     for probe in probes {
         body.integer(&ProbeLabels { probe: &probe.probe.name }, probe.severity.level());
     }
-    body.family("serinus_slo_objective", MetricType::Gauge, "Share of counted runs that the probe promises will pass.");
+    body.family(
+        "serinus_slo_objective",
+        MetricType::Gauge,
+        "What the probe promises: the share of counted runs that pass (success), that of passed runs that may be degraded (degraded).",
+    );
     for probe in probes {
-        if let Some(success) = probe.probe.slo.as_ref().and_then(|slo| slo.success) {
-            body.float(&probe.objective("success"), success);
+        let slo = probe.probe.slo.as_ref();
+        let shares = slo.map(|slo| [("success", slo.success), ("degraded", slo.degraded)]);
+        for (objective, share) in shares.into_iter().flatten() {
+            if let Some(share) = share {
+                body.float(&probe.objective(objective), share);
+            }
         }
     }
     body.family(

@@ -32,6 +32,8 @@ pub(super) struct CanarySeries {
     pub(super) counts: Arc<CanaryCounts>,
     pub(super) duration: Arc<Histogram>,
     pub(super) convergence: ByStep,
+    /// Whether its runs can be degraded.
+    pub(super) warns: bool,
     /// How long each of these steps is waited for, in their order.
     pub(super) within: Box<[Duration]>,
 }
@@ -53,6 +55,7 @@ pub(super) struct RegionSeries {
 pub(super) struct CanaryCounts {
     verdicts: [AtomicU64; Verdict::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
+    degraded: AtomicU64,
     /// How it stands by its facts.
     pub(super) alert_state: CanaryState,
     recent: Mutex<RecentRuns>,
@@ -168,6 +171,11 @@ impl CanaryCounts {
         self.reasons[reason as usize].load(Ordering::Relaxed)
     }
 
+    /// Passed runs of which a `warn` did not hold.
+    pub(super) fn degraded(&self) -> u64 {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
     /// Counts ticks that did not run and have no reports.
     pub(super) fn missed(&self, reason: Reason, count: u64) {
         self.verdicts[Verdict::of(reason) as usize].fetch_add(count, Ordering::Relaxed);
@@ -179,6 +187,7 @@ impl CanaryCounts {
         if let Some(cause) = &report.cause {
             self.reasons[cause.reason as usize].fetch_add(1, Ordering::Relaxed);
         }
+        self.degraded.fetch_add(u64::from(report.is_degraded()), Ordering::Relaxed);
         let mut recent = self.recent();
         match report.verdict {
             Verdict::Passed => recent.note(report),

@@ -25,6 +25,9 @@ pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
         KeyValue::new("serinus.lateness", report.lateness.as_secs_f64()),
     ];
     attributes.extend(canary.cell.0.iter().map(|(key, value)| KeyValue::new(format!("serinus.cell.{key}"), value.to_string())));
+    if report.is_degraded() {
+        attributes.push(KeyValue::new("serinus.degraded", true));
+    }
     if let Some(cause) = &report.cause {
         cause_attributes(cause, &mut attributes);
     }
@@ -77,8 +80,8 @@ fn fact(value: FactValue) -> Value {
     }
 }
 
-/// The event for an expectation that did not hold; those that held are many and say nothing new.
-pub(super) fn failed_expectation(expectation: &ExpectationReport, at: SystemTime) -> Option<Event> {
+/// The event of this name for an expectation or a warning that did not hold; those that held are many and say nothing new.
+pub(super) fn did_not_hold(name: &'static str, expectation: &ExpectationReport, at: SystemTime) -> Option<Event> {
     let why = match &expectation.held {
         Held::Yes => return None,
         Held::No => None,
@@ -88,9 +91,10 @@ pub(super) fn failed_expectation(expectation: &ExpectationReport, at: SystemTime
         text("serinus.expectation", Arc::clone(&expectation.source)),
         text("serinus.expectation.location", expectation.location.to_string()),
     ];
+    attributes.extend(expectation.say.as_ref().map(|say| text("serinus.say", Arc::clone(say))));
     attributes.extend(why);
     attributes.extend(seen(&expectation.seen));
-    Some(Event::new("expectation failed", at, attributes, 0))
+    Some(Event::new(name, at, attributes, 0))
 }
 
 fn seen(parts: &[SeenValue]) -> Option<KeyValue> {

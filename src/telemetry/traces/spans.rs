@@ -14,7 +14,7 @@ use crate::outcome::{
     AttemptDetail, AttemptReport, CleanupReport, CleanupResult, RunReport, SpanId, StepReport, StepResult, TraceId, Verdict,
 };
 
-use super::attributes::{attempt_attributes, failed_expectation, run_attributes, step_attributes, text};
+use super::attributes::{attempt_attributes, did_not_hold, run_attributes, step_attributes, text};
 
 /// The spans of one run: its root, a child for each step, a grandchild for each attempt.
 pub(super) fn of_run(report: &RunReport) -> Vec<SpanData> {
@@ -88,8 +88,9 @@ impl SpanBuilder {
             StepResult::NotNeeded | StepResult::Blocked(_) => Status::Unset,
         };
         let mut events = SpanEvents::default();
-        events.events =
-            step.expectations.iter().filter_map(|expectation| failed_expectation(expectation, span.end_time)).collect();
+        let failed = step.expectations.iter().map(|expectation| ("expectation failed", expectation));
+        let all = failed.chain(step.warnings.iter().map(|warning| ("warning", warning)));
+        events.events = all.filter_map(|(name, judged)| did_not_hold(name, judged, span.end_time)).collect();
         span.events = events;
         span
     }

@@ -19,6 +19,8 @@ pub(super) struct RunsQuery {
     verdict: Option<String>,
     #[serde(default)]
     not_passed: bool,
+    #[serde(default)]
+    degraded: bool,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
     limit: Option<usize>,
@@ -39,6 +41,7 @@ pub(super) async fn list(
         region: wanted.region,
         verdict,
         not_passed: wanted.not_passed,
+        degraded: wanted.degraded,
         since_ms: wanted.since_ms,
         until_ms: wanted.until_ms,
     };

@@ -22,6 +22,7 @@ mod shared_steps;
 mod showing;
 mod stalls;
 mod subjects;
+mod warn;
 mod words;
 
 use crate::target::{Answer, Seen};

@@ -1,4 +1,4 @@
-//! How fast a probe's error budget burns: multi-window, multi-burn-rate.
+//! How fast a probe's budget burns, of bad runs or of degraded ones: multi-window, multi-burn-rate.
 //!
 //! After "The Site Reliability Workbook" (Google, 2018), chapter 5 "Alerting on SLOs", section 6 "Multiwindow, Multi-Burn-Rate
 //! Alerts": a rule holds when the burn rate (share of bad runs ÷ (1 − objective)) reaches its threshold over a long window *and* over a
@@ -24,16 +24,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::ratio::{Buckets, Clears, Held, Slots, WindowLength, WindowRule, buckets};
 use super::super::rule::Rule as Cadence;
-use super::super::{Changed, PlanContext, RowKind, Rules, Run, row, to_json};
+use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
+use super::budget::Budget;
 use super::excluded::{self, ExcludedRuns};
 use super::tally::{ByRegion, Runs};
 use super::{LEAST_RUNS, by_chance};
-use super::{Shown, base, state, whole};
+use super::{Shown, base, state};
 use crate::alert::Moment;
-use crate::alert::fact::{Level, Objective};
+use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey};
 use crate::history::{RestoredState, StateRow};
-use crate::outcome::SloCount;
 use crate::plan::Probe;
 
 /// Buckets of a long window.
@@ -77,15 +77,18 @@ fn yes() -> bool {
     true
 }
 
-/// The error budget of one probe, over all its canaries. A few KiB once its windows are full, whatever they are.
+/// A budget of one probe, over all its canaries. A few KiB once its windows are full, whatever they are.
 #[derive(Debug)]
 pub(in super::super) struct BurnRate {
     probe: Arc<Probe>,
+    of: Budget,
     interval: Duration,
     windows: [Buckets<ByRegion, Burn>; RULES.len()],
     /// The whole window of the objective, for display only.
     whole: Buckets<ByRegion, ()>,
     excluded: ExcludedRuns<bool>,
+    /// What there is to say of the last run that did not keep to it.
+    last: Option<Box<str>>,
     shown: Shown,
     /// When it was judged last; steady.
     asked: Duration,
@@ -101,6 +104,8 @@ struct BurnRateRow {
     whole: Option<buckets::BucketsRow<ByRegion>>,
     #[serde(default, skip_serializing_if = "excluded::ExcludedRow::is_empty")]
     apart: excluded::ExcludedRow<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Box<str>>,
 }
 
 /// The store's row of a rule that holds.
@@ -111,14 +116,16 @@ struct HeldBurnRow {
 }
 
 impl BurnRate {
-    pub(in super::super) fn new(probe: &Arc<Probe>) -> Self {
+    pub(in super::super) fn new(probe: &Arc<Probe>, of: Budget) -> Self {
         let slo = probe.slo.as_ref().map_or(Duration::ZERO, |slo| slo.window);
         Self {
             probe: Arc::clone(probe),
+            of,
             interval: Cadence::of(probe).interval,
             windows: RULES.map(|rule| Buckets::of(slo / rule.part, LONG)),
             whole: Buckets::of(slo, LONG),
             excluded: ExcludedRuns::default(),
+            last: None,
             shown: Shown::default(),
             asked: Duration::ZERO,
             changed: false,
@@ -127,7 +134,7 @@ impl BurnRate {
 
     /// The share of runs that may be bad; an objective of 100 % has no budget to burn.
     fn budget(&self) -> Option<f64> {
-        self.probe.slo.as_ref()?.success.map(|success| 1.0 - success).filter(|budget| *budget > 0.0)
+        self.of.share(self.probe.slo.as_ref()?).filter(|budget| *budget > 0.0)
     }
 
     /// The share of the budget that is left, over the recorded part of the objective's window; at least 0.
@@ -196,18 +203,11 @@ impl BurnRate {
     }
 
     fn fact(&self) -> Fact {
-        let well = base(&self.probe, Objective::BurnRate, self.interval);
+        let well = base(&self.probe, self.of.objective(), self.interval);
         let (Some((at, held)), Some(budget)) = (self.worst(), self.budget()) else { return well };
         let burn = held.seen;
         let since = self.windows.iter().filter_map(|window| window.ratio.held()).map(|held| held.since).min();
         let window = &self.windows[at];
-        let words = format!(
-            "its budget burns {:.1} times as fast as it may over {}: {} of {} runs were bad",
-            burn.rate,
-            whole(burn.long),
-            burn.bad,
-            burn.runs
-        );
         let shown = self.shows();
         Fact {
             state: shown.state,
@@ -215,7 +215,7 @@ impl BurnRate {
             since: since.unwrap_or(held.since),
             failed: burn.bad,
             of: burn.runs,
-            words: Some(words.into()),
+            words: Some(self.of.words(&burn, budget, self.last.as_deref()).into()),
             shares: buckets::sum(window.ratio.window(window.ratio.newest(), LONG)).shares(budget, RULES[at].rate),
             ..well
         }
@@ -276,20 +276,16 @@ impl Rules for BurnRate {
         self.fit();
         let has_rules = probe.alert.burn_rate && self.budget().is_some();
         if !has_rules && self.worst().is_some() {
-            out.push(Changed::removed(super::objective_key(probe, Objective::BurnRate)));
+            out.push(Changed::removed(super::objective_key(probe, self.of.objective())));
             self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
             (self.shown, self.changed) = (self.shows(), true);
         }
     }
 
     fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
-        let good = match run.report.verdict.slo() {
-            SloCount::Good => true,
-            SloCount::Bad => false,
-            SloCount::Not => return,
-        };
-        if self.budget().is_none() {
-            return;
+        let (Some(good), Some(_)) = (self.of.is_kept_by(run.report), self.budget()) else { return };
+        if !good {
+            self.last = self.of.told(run.report);
         }
         let more = self.count(run, good);
         // It is written once per bucket, so that a crash loses at most the current bucket.
@@ -314,7 +310,7 @@ impl Rules for BurnRate {
     }
 
     fn close(&mut self, key: &FactKey, _now: Moment, out: &mut Vec<Changed>) {
-        if *key == super::objective_key(&self.probe, Objective::BurnRate) {
+        if *key == super::objective_key(&self.probe, self.of.objective()) {
             self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
             self.changed = true;
             self.tell(false, out);
@@ -322,7 +318,7 @@ impl Rules for BurnRate {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if !RowKind::Budget.is_of(row) {
+        if !self.of.row().is_of(row) {
             return Ok(false);
         }
         let kept: BurnRateRow = serde_json::from_str(&row.json)?;
@@ -333,6 +329,7 @@ impl Rules for BurnRate {
         }
         self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::from_row(kept, LONG, steady));
         self.excluded = ExcludedRuns::from_row(kept.apart, now);
+        self.last = kept.last;
         self.asked = now.steady;
         self.fit();
         Ok(true)
@@ -346,8 +343,9 @@ impl Rules for BurnRate {
             latches: self.windows.each_ref().map(|window| window.ratio.held().map(latch)),
             whole: Some(self.whole.to_row(wall_ms)),
             apart: self.excluded.to_row(now),
+            last: self.last.clone(),
         };
-        vec![row(RowKind::Budget, &*self.probe.name, Some(to_json(&kept)))]
+        vec![row(self.of.row(), &*self.probe.name, Some(to_json(&kept)))]
     }
 
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {

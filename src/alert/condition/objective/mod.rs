@@ -1,10 +1,12 @@
-//! A probe's objectives over time: how fast its error budget burns, and whether its latency keeps its bounds.
+//! A probe's objectives over time: how fast its error budget burns, and that of degraded runs, and whether its latency keeps its
+//! bounds.
 //!
-//! Both count runs into buckets of time, so their memory is bounded for any window. A bad run raises them; they end with their
+//! All count runs into buckets of time, so their memory is bounded for any window. A bad run raises them; they end with their
 //! short window, also by time alone. They count twice: all runs, and all but those that other members tell of. The second count
 //! says whether they would hold alone. They know nothing of incidents. A new objective is a file beside these and a
 //! variant of [`Objective`], whose order is the order in which a title names several.
 
+mod budget;
 mod burn;
 mod excluded;
 mod latency;
@@ -18,6 +20,7 @@ use crate::alert::fact::{Level, Objective};
 use crate::alert::{Fact, Scope, State};
 use crate::base::time::whole_millis;
 use crate::plan::Probe;
+pub(super) use budget::Budget;
 pub use burn::Burn;
 pub(super) use burn::BurnRate;
 pub(super) use excluded::RunRole;

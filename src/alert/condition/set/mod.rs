@@ -50,6 +50,8 @@ struct ProbeConditions {
     conditions: Vec<Condition>,
     /// How long convergence took lately.
     convergence: now::Convergence,
+    /// How many runs were degraded lately.
+    degraded: now::Degraded,
 }
 
 impl Conditions {
@@ -102,6 +104,7 @@ impl Conditions {
         self.timers.set(&canary, due);
         self.touched.insert(canary);
         of.convergence.take(report, now);
+        of.degraded.take(report, now);
         for condition in &mut of.conditions {
             condition.rules_mut().run(&run, out);
             if let Condition::Across(across) = condition {

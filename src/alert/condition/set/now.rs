@@ -7,11 +7,11 @@ use super::Conditions;
 use crate::alert::Moment;
 use crate::alert::State;
 use crate::alert::condition::ratio::histogram::Histogram;
-use crate::alert::condition::ratio::{Buckets, buckets};
+use crate::alert::condition::ratio::{Buckets, Tally, buckets};
 use crate::alert::condition::{Condition, Runs};
 use crate::alert::fact::{LastRun, Share};
 use crate::outcome::{RunReport, StepResult, Verdict};
-use crate::plan::{CanaryId, Step, journey};
+use crate::plan::{CanaryId, Step, journey, warns};
 
 /// How finely the last hour is divided.
 const SLOTS: u64 = 12;
@@ -42,6 +42,8 @@ pub struct CanarySnapshot {
 pub struct ObjectivesNow {
     /// The 95th percentile of convergence in the last hour, in seconds; infinite if it is a lost one, none without any.
     pub convergence_1h: Option<f64>,
+    /// Degraded runs and passed ones of the last hour; none where no step warns.
+    pub degraded_1h: Option<Share>,
     /// The share of the error budget that is left, over the recorded part of the objective's window, from 0 to 1. Only with
     /// `slo.success`.
     pub budget_left: Option<f64>,
@@ -85,7 +87,8 @@ impl Conditions {
             Condition::BurnRate(burn) => burn.left(now),
             _ => None,
         });
-        ObjectivesNow { convergence_1h: of.convergence.p95(now), budget_left }
+        let degraded_1h = of.degraded.share(now).filter(|_| warns(&of.probe.steps));
+        ObjectivesNow { convergence_1h: of.convergence.p95(now), degraded_1h, budget_left }
     }
 }
 
@@ -126,6 +129,49 @@ impl Convergence {
         let hour = buckets::sum(self.0.ratio.window(upto, SLOTS));
         let any = hour.count() > 0 || hour.lost() > 0;
         any.then(|| hour.quantile(0.95).map_or(f64::INFINITY, |took| took.as_secs_f64()))
+    }
+}
+
+/// Degraded runs and passed ones of the last hour, over all of a probe's canaries.
+#[derive(Debug)]
+pub(super) struct Degraded(Buckets<DegradedRuns, ()>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct DegradedRuns {
+    degraded: u32,
+    passed: u32,
+}
+
+impl Tally for DegradedRuns {
+    fn merge(&mut self, other: &Self) {
+        self.degraded = self.degraded.saturating_add(other.degraded);
+        self.passed = self.passed.saturating_add(other.passed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.passed == 0
+    }
+}
+
+impl Default for Degraded {
+    fn default() -> Self {
+        Self(Buckets::of(Duration::from_hours(1), SLOTS))
+    }
+}
+
+impl Degraded {
+    /// Counts a passed run.
+    pub(super) fn take(&mut self, report: &RunReport, now: Moment) {
+        if report.verdict == Verdict::Passed {
+            let degraded = u32::from(report.is_degraded());
+            self.0.at(now.steady).0.merge(&DegradedRuns { degraded, passed: 1 });
+        }
+    }
+
+    /// None without any passed run.
+    fn share(&self, now: Moment) -> Option<Share> {
+        let hour = buckets::sum(self.0.ratio.window(self.0.number(now.steady), SLOTS));
+        (hour.passed > 0).then_some(Share { failed: hour.degraded, counted: hour.passed, reaches: false })
     }
 }
 

@@ -91,7 +91,8 @@ impl Conditions {
                 now,
             };
             let before = old.remove(&probe.name);
-            let (mut before, convergence) = before.map(|of| (of.conditions, of.convergence)).unwrap_or_default();
+            let kept = before.map(|of| (of.conditions, of.convergence, of.degraded));
+            let (mut before, convergence, degraded) = kept.unwrap_or_default();
             let mut conditions = Condition::of_probe(probe);
             for condition in &mut conditions {
                 let same = |other: &Condition| std::mem::discriminant(other) == std::mem::discriminant(condition);
@@ -101,8 +102,8 @@ impl Conditions {
                 condition.rules_mut().apply(&context, out);
             }
             self.remove_conditions(&before, now, out);
-            self.probes
-                .insert(Arc::clone(&probe.name), ProbeConditions { probe: Arc::clone(probe), rule, conditions, convergence });
+            let of = ProbeConditions { probe: Arc::clone(probe), rule, conditions, convergence, degraded };
+            self.probes.insert(Arc::clone(&probe.name), of);
         }
         for of in old.into_values() {
             self.remove_conditions(&of.conditions, now, out);

@@ -11,8 +11,10 @@ use crate::alert::condition::testing::{Harness, named, plan};
 use crate::alert::fact::{Level, Objective};
 use crate::alert::testing::{cause, made, moment, step};
 use crate::outcome::Verdict::{Errored, Failed, Passed};
+use crate::outcome::testing::warned;
 use crate::outcome::{Reason, StepReport, StepResult, Trigger};
 use crate::plan::{AcrossPolicy, AlertPolicy, LatencyOf, LatencySlo, Slo};
+use crate::source::SourceFile;
 
 const PAGE: State = State::Failing(Level::Page);
 
@@ -169,10 +171,13 @@ fn the_last_hours_convergence_and_the_budget_that_is_left_are_known() {
             crate::plan::Eventually { within: Duration::from_secs(10), poll: Duration::from_millis(100), since: None };
         crate::plan::Step { eventually: Some(eventually), ..step("wait", false) }
     };
-    let slo = Slo { success: Some(0.9), latency: None, window: Duration::from_hours(24) };
+    let slo = Slo { success: Some(0.9), degraded: None, latency: None, window: Duration::from_hours(24) };
     let probe = Probe { steps: vec![waits()], slo: Some(slo), ..named("p", AlertPolicy::default()) };
     let mut harness = Harness::new(plan(vec![probe], &["eu"], &[]));
-    assert_eq!(harness.conditions.objectives("p", moment(0)), ObjectivesNow { convergence_1h: None, budget_left: Some(1.0) });
+    assert_eq!(
+        harness.conditions.objectives("p", moment(0)),
+        ObjectivesNow { convergence_1h: None, degraded_1h: None, budget_left: Some(1.0) }
+    );
     for run in 0..40 {
         let mut report = harness.report(0, if run == 0 { Failed } else { Passed }, (run == 0).then_some(Reason::Expectation));
         let result = if run == 0 { StepResult::Failed(cause(Reason::Expectation, "wait", None)) } else { StepResult::Passed };
@@ -213,10 +218,16 @@ fn everything() -> Arc<Plan> {
         ..AlertPolicy::default()
     };
     let latency = LatencySlo { step: None, of: LatencyOf::Duration, mean: None, p95: Some(Duration::from_secs(2)), p99: None };
-    let slo = Slo { success: Some(0.9), latency: Some(latency), window: Duration::from_hours(24) };
+    let slo = Slo { success: Some(0.9), degraded: Some(0.1), latency: Some(latency), window: Duration::from_hours(24) };
     let steps = vec![step("loop", true)];
     let full = Probe { steps, slo: Some(slo), ..named("p", alert) };
     plan(vec![full, named("q", AlertPolicy::default())], &["eu", "us"], &[])
+}
+
+/// A run that passed although a `warn` did not hold.
+fn degraded(harness: &mut Harness, canary: usize, second: u64) -> Vec<Changed> {
+    let report = harness.report(canary, Passed, None);
+    harness.take(Input::Run(&RunReport { steps: vec![warned("read", "latency < 0.3")], ..report }), second)
 }
 
 /// A run that found the subjects a and b, of which some failed.
@@ -237,7 +248,7 @@ proptest! {
     /// The harness itself asserts after each step that the emitted facts add up to the current ones.
     #[test]
     fn what_was_said_adds_up_and_a_restart_at_any_point_keeps_what_is_so(
-        steps in vec((0..4_usize, 0..8_u8, 1..400_u64, any::<bool>()), 1..80),
+        steps in vec((0..4_usize, 0..9_u8, 1..400_u64, any::<bool>()), 1..80),
     ) {
         let mut worlds = [Harness::new(everything()), Harness::new(everything()), Harness::new(everything())];
         let mut second = 0;
@@ -258,6 +269,7 @@ proptest! {
                         let report = finding(harness, canary / 2, [kind == 5, true]);
                         harness.take(Input::Run(&report), second);
                     }
+                    7 => drop(degraded(harness, canary, second)),
                     _ => {
                         let missed = harness.missed(canary, Reason::Down, 3);
                         harness.take(Input::TicksMissed(&missed), second);
@@ -276,6 +288,59 @@ proptest! {
             prop_assert_eq!(those(&worlds[0], exact), those(&worlds[2], exact));
         }
     }
+
+    /// Unless it is promised how many may be degraded, no fact ever tells one pass from another.
+    #[test]
+    fn no_warning_changes_what_is_so(runs in vec((0..4_usize, 0..3_u8, 1..400_u64, any::<bool>()), 1..80)) {
+        let mut plain = Harness::new(without_promise_of_degraded());
+        let mut soft = Harness::new(without_promise_of_degraded());
+        let mut second = 0;
+        for (canary, kind, pause, warns) in runs {
+            second += pause;
+            let changed = [&mut plain, &mut soft].map(|harness| harness.clock(second));
+            prop_assert_eq!(&changed[0], &changed[1]);
+            let verdict = if kind == 0 { Failed } else { Passed };
+            let changed = plain.run(canary, verdict, second);
+            if warns && kind != 0 {
+                prop_assert_eq!(changed, degraded(&mut soft, canary, second));
+            } else {
+                prop_assert_eq!(changed, soft.run(canary, verdict, second));
+            }
+            prop_assert_eq!(plain.conditions.due(), soft.conditions.due());
+            prop_assert_eq!(&plain.store, &soft.store);
+        }
+    }
+}
+
+/// [`everything`] but `slo.degraded`.
+fn without_promise_of_degraded() -> Arc<Plan> {
+    let all = everything();
+    let probes = all.probes.iter().map(|probe| {
+        let slo = probe.slo.clone().map(|slo| Slo { degraded: None, ..slo });
+        Probe { steps: vec![step("loop", true)], slo, ..named(&probe.name, probe.alert.clone()) }
+    });
+    plan(probes.collect(), &["eu", "us"], &[])
+}
+
+#[test]
+fn the_share_of_degraded_runs_of_the_last_hour_is_known_where_a_step_warns() {
+    let condition = || crate::plan::Condition::parse("latency < 0.3", SourceFile::new("p.toml", "").location(0)).unwrap();
+    let warns = crate::plan::Step { warn: vec![condition()], ..step("read", false) };
+    let probe = |steps| Probe { steps, ..named("p", AlertPolicy::default()) };
+    let mut harness = Harness::new(plan(vec![probe(vec![warns])], &["eu"], &[]));
+    let share = |harness: &Harness, second| harness.conditions.objectives("p", moment(second)).degraded_1h;
+    assert_eq!(share(&harness, 0), None, "nothing passed yet");
+    for run in 0..4 {
+        harness.run(0, Passed, 60 + run * 60);
+    }
+    harness.run(0, Failed, 310);
+    degraded(&mut harness, 0, 320);
+    let seen = share(&harness, 400).unwrap();
+    assert_eq!((seen.failed, seen.counted), (1, 5));
+    let plan = plan(vec![probe(vec![step("read", false)])], &["eu"], &[]);
+    harness.apply(plan, 410);
+    assert_eq!(share(&harness, 420), None, "it does not warn any more");
+    assert_eq!(share(&harness, 9_000), None);
 }
 
 #[test]

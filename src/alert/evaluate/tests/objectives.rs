@@ -4,7 +4,10 @@ use super::*;
 use crate::plan::Slo;
 
 fn promised(name: &str) -> Probe {
-    Probe { slo: Some(Slo { success: Some(0.99), latency: None, window: Duration::from_hours(24 * 30) }), ..quiet(name) }
+    Probe {
+        slo: Some(Slo { success: Some(0.99), degraded: None, latency: None, window: Duration::from_hours(24 * 30) }),
+        ..quiet(name)
+    }
 }
 
 fn bench(regions: &[&str]) -> Bench {

@@ -264,8 +264,10 @@ fn a_channel_that_was_mended_before_a_start_is_well() {
 fn a_budget_that_burns_on_over_a_restart_does_not_end_and_ring_again() {
     use crate::plan::Slo;
     let history = |restarts: bool| {
-        let p =
-            Probe { slo: Some(Slo { success: Some(0.99), latency: None, window: Duration::from_hours(24 * 30) }), ..quiet("p") };
+        let p = Probe {
+            slo: Some(Slo { success: Some(0.99), degraded: None, latency: None, window: Duration::from_hours(24 * 30) }),
+            ..quiet("p")
+        };
         let mut bench = Bench::new(vec![p], &["eu"], Alerting { channels: vec![chat("chat")], ..Alerting::default() });
         for minute in 0..90 {
             bench.at(minute * 60).pass("p/eu");
@@ -343,8 +345,10 @@ fn a_suspect_that_was_told_and_crosses_much_later_rings() {
 fn restarts_do_not_forget_what_burned_the_budget() {
     use crate::plan::Slo;
     let history = |every: u64| {
-        let p =
-            Probe { slo: Some(Slo { success: Some(0.99), latency: None, window: Duration::from_hours(24 * 30) }), ..quiet("p") };
+        let p = Probe {
+            slo: Some(Slo { success: Some(0.99), degraded: None, latency: None, window: Duration::from_hours(24 * 30) }),
+            ..quiet("p")
+        };
         let mut bench = Bench::new(vec![p], &["eu"], Alerting { channels: vec![chat("chat")], ..Alerting::default() });
         for minute in 0..360u64 {
             bench.at(minute * 60);

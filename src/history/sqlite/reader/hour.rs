@@ -14,7 +14,7 @@ const OF_CANARY: &str =
 pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<RollupView>> {
     connection
         .prepare_cached(&format!(
-            "SELECT hour, passed, failed, errored, missed, blocked, skipped, durations, reasons, steps {OF_CANARY}"
+            "SELECT hour, passed, failed, errored, missed, blocked, skipped, durations, reasons, steps, degraded {OF_CANARY}"
         ))?
         .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], |row| {
             let durations = Sketch::from_bytes(row.get_ref(7)?.as_blob()?);
@@ -26,6 +26,7 @@ pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, unti
                 missed: row.get(4)?,
                 blocked: row.get(5)?,
                 skipped: row.get(6)?,
+                degraded: row.get(10)?,
                 p50_us: durations.percentile(50),
                 p95_us: durations.percentile(95),
                 p99_us: durations.percentile(99),

@@ -27,7 +27,7 @@ impl RunCursor {
 }
 
 const COLUMNS: &str = "runs.id, run_id, canaries.name, probes.name, canaries.region, due_ms, slot, late_ms, duration_us, verdict, \
-                       reason, trace, counted";
+                       reason, trace, counted, degraded";
 
 const TABLES: &str = "runs CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
 
@@ -71,6 +71,9 @@ pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor
     if filter.not_passed || filter.verdict.is_some_and(|verdict| verdict != Verdict::Passed) {
         sql += " AND verdict <> 0";
     }
+    if filter.degraded {
+        sql += " AND degraded <> 0";
+    }
     sql += " ORDER BY due_ms DESC, runs.id DESC LIMIT ?";
     values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
     (sql, values)
@@ -100,11 +103,11 @@ pub(super) fn one(connection: &Connection, run_id: &str) -> rusqlite::Result<Opt
     connection
         .prepare_cached(&sql)?
         .query_row([run_id.0.to_be_bytes()], |row| {
-            let steps = match (row.get::<_, Option<String>>(13)?, row.get::<_, Option<Vec<u8>>>(14)?) {
+            let steps = match (row.get::<_, Option<String>>(14)?, row.get::<_, Option<Vec<u8>>>(15)?) {
                 (Some(names), Some(times)) => detail::steps(&names, &times),
                 (_, None) | (None, _) => Vec::new(),
             };
-            let details = row.get::<_, Option<String>>(15)?.and_then(|json| serde_json::from_str(&json).ok());
+            let details = row.get::<_, Option<String>>(16)?.and_then(|json| serde_json::from_str(&json).ok());
             Ok(RunDetail { run: view(row)?, steps, details })
         })
         .optional()
@@ -125,6 +128,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
         duration_us: row.get(8)?,
         verdict: verdict.as_str(),
         reason: reason.and_then(|word| word.parse().ok()).map(Reason::as_str),
+        degraded: row.get(13)?,
         trace_id: TraceId(u128::from_be_bytes(row.get(11)?)).to_string(),
         // Whatever was written: a run that was the prober's own fault, or none at all, counts for nothing.
         counted: row.get::<_, bool>(12)? && verdict.slo() != SloCount::Not,
@@ -148,7 +152,9 @@ mod tests {
             (RunFilter { since_ms: Some(5), until_ms: Some(9), ..canary }, "runs_by_canary"),
             (probe.clone(), "runs_by_probe"),
             (RunFilter { not_passed: true, ..RunFilter::default() }, "runs_not_passed"),
-            (RunFilter { verdict: Some(Verdict::Failed), ..probe }, "runs_not_passed_by_probe"),
+            (RunFilter { verdict: Some(Verdict::Failed), ..probe.clone() }, "runs_not_passed_by_probe"),
+            (RunFilter { degraded: true, ..RunFilter::default() }, "runs_degraded"),
+            (RunFilter { degraded: true, ..probe }, "runs_degraded_by_probe"),
         ] {
             for after in [None, Some(RunCursor { due_ms: 7, id: 3 })] {
                 let (sql, values) = question(&filter, 50, after);

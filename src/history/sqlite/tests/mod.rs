@@ -5,6 +5,7 @@ mod damage;
 mod file;
 mod format_2;
 mod format_3;
+mod format_4;
 mod killed;
 mod retention;
 mod write_errors;

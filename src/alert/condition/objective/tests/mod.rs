@@ -1,5 +1,6 @@
 //! Worked numbers of objectives, what they are without those that fail, and the plain reading of both.
 
+mod degraded;
 mod latency;
 
 use std::time::SystemTime;
@@ -29,14 +30,14 @@ fn moment(steady: Duration) -> Moment {
 }
 
 fn burning(success: f64, window: Duration) -> Arc<Probe> {
-    let slo = Slo { success: Some(success), latency: None, window };
+    let slo = Slo { success: Some(success), degraded: None, latency: None, window };
     Arc::new(Probe { slo: Some(slo), ..probe(Vec::new(), AlertPolicy::default()) })
 }
 
 fn slow(mean: Option<u64>, p95: Option<u64>) -> Arc<Probe> {
     let seconds = |bound: Option<u64>| bound.map(Duration::from_secs);
     let latency = LatencySlo { step: None, of: LatencyOf::Duration, mean: seconds(mean), p95: seconds(p95), p99: None };
-    let slo = Slo { success: None, latency: Some(latency), window: 24 * HOUR };
+    let slo = Slo { success: None, degraded: None, latency: Some(latency), window: 24 * HOUR };
     Arc::new(Probe { slo: Some(slo), ..probe(Vec::new(), AlertPolicy::default()) })
 }
 
@@ -81,9 +82,14 @@ impl<R: Rules> Watched<R> {
         let (verdict, cause) =
             if passed { (Verdict::Passed, None) } else { (Verdict::Failed, Some(cause(Reason::Expectation, "s", None))) };
         let report = RunReport { duration: took, ..report(&self.canary, 1, verdict, cause, Vec::new()) };
+        self.ended(&report, (part, together), now)
+    }
+
+    /// A run ended with this report.
+    fn ended(&mut self, report: &RunReport, (part, together): (RunRole, Option<Duration>), now: Moment) -> &'static str {
         let mut out = Vec::new();
-        let (count, rule) = (Count::of(&report), &self.rule);
-        self.rules.run(&Run { report: &report, count, needed: false, failure: None, rule, part, together, now }, &mut out);
+        let (count, rule) = (Count::of(report), &self.rule);
+        self.rules.run(&Run { report, count, needed: false, failure: None, rule, part, together, now }, &mut out);
         self.hear(out);
         self.state()
     }
@@ -134,7 +140,7 @@ impl<R: Rules> Watched<R> {
 }
 
 fn budget(of: &Arc<Probe>) -> Watched<BurnRate> {
-    Watched::new(BurnRate::new(of), of)
+    Watched::new(BurnRate::new(of, Budget::Bad), of)
 }
 
 fn bounds(of: &Arc<Probe>) -> Watched<Latency> {
@@ -315,7 +321,7 @@ fn a_members_runs_stay_out_after_it_is_well_again() {
     let mut watched = budget(&burning(0.9, 24 * HOUR));
     parts(&mut watched, 0, &format!("{}{}", "m".repeat(40), "P".repeat(3)));
     assert_eq!((watched.state(), watched.alone()), ("page", false));
-    watched.again(BurnRate::new(&burning(0.9, 24 * HOUR)), moment(Duration::from_secs(44)));
+    watched.again(BurnRate::new(&burning(0.9, 24 * HOUR), Budget::Bad), moment(Duration::from_secs(44)));
     assert_eq!((watched.state(), watched.alone()), ("page", false), "also over a restart");
 }
 
@@ -327,7 +333,7 @@ fn what_was_suspected_before_a_restart_is_taken_out_when_it_crosses_after_it() {
     parts(&mut watched, 100, &"s".repeat(30));
     assert!(watched.alone());
     let now = moment(Duration::from_secs(130));
-    watched.again(BurnRate::new(&of), now);
+    watched.again(BurnRate::new(&of, Budget::Bad), now);
     let since = moment(Duration::from_secs(100)).steady;
     watched.ran((false, Duration::ZERO), (RunRole::Crossed(since), None), now);
     assert_eq!((watched.state(), watched.alone()), ("page", false));
@@ -401,7 +407,7 @@ proptest! {
         let steady = moment(20 * SECOND * all).steady;
         let now = Moment { steady, wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + set) };
         let before = (watched.rules.facts(), watched.rules.left(now), watched.rules.due());
-        watched.again(BurnRate::new(&of), now);
+        watched.again(BurnRate::new(&of, Budget::Bad), now);
         prop_assert_eq!(&before.0, &watched.rules.facts());
         prop_assert_eq!(before.1, watched.rules.left(now));
     }
@@ -409,7 +415,7 @@ proptest! {
 
 /// A probe that runs so often, of whose runs this share is to pass over 30 days.
 fn each(every: Duration, success: f64) -> Arc<Probe> {
-    let slo = Slo { success: Some(success), latency: None, window: 720 * HOUR };
+    let slo = Slo { success: Some(success), degraded: None, latency: None, window: 720 * HOUR };
     let cadence = crate::plan::Cadence::Every(every);
     Arc::new(Probe { slo: Some(slo), cadence, ..probe(Vec::new(), AlertPolicy::default()) })
 }
