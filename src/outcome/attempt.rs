@@ -143,7 +143,15 @@ impl AttemptReport {
             (Some(AttemptDetail::Other(one)), Some(AttemptDetail::Other(two))) => one.is_alike(two),
             (None | Some(AttemptDetail::Http(_) | AttemptDetail::Other(_)), _) => false,
         };
-        alike && self.failure == other.failure
+        let is_answered = self.detail.as_ref().is_some_and(AttemptDetail::is_answered);
+        alike
+            && match (&self.failure, &other.failure) {
+                // What is said of an answer follows from the answer; and the last attempt's message has that of the wait around it.
+                (Some((one, why)), Some((two, other))) => {
+                    one == two && (is_answered || ends_with(why, other) || ends_with(other, why))
+                }
+                (one, two) => one.is_none() && two.is_none(),
+            }
     }
 
     /// ATTEMPT of the one shape of a run: `http` and `exchange` of an HTTP attempt, `observed` of any other.
@@ -234,6 +242,11 @@ impl AttemptDetail {
             Self::Other(observed) => observed.transcript = None,
         }
     }
+}
+
+/// Whether a message is this one, with or without something said before it.
+fn ends_with(message: &str, end: &str) -> bool {
+    message.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with(": "))
 }
 
 impl HttpDetail {

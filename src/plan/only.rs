@@ -1,7 +1,7 @@
 //! The part of a probe that is needed to make some of its steps.
 //!
 //! Owns what counts as needed. To a step belongs what gives it the names that it or its cleanup reads, the step from whose end its
-//! waiting is measured, every guard before it, and what before it may have prepared its device (signed it in, written, connected):
+//! waiting is measured, every step before it that waits for what it reads as well, every guard before it, and what before it may have prepared its device (signed it in, written, connected):
 //! cookies and data are nowhere declared, so that a step that changes something on the same device counts. Reading steps that nothing
 //! depends on are what is saved.
 
@@ -61,11 +61,13 @@ impl Place<'_> {
 /// The part that is needed for these steps, which the probe must have.
 pub fn excerpt_for(probe: &Probe, wanted: &[&str]) -> Excerpt {
     let places: Vec<Place<'_>> = probe.steps.iter().flat_map(places).collect();
+    let captured: BTreeSet<&str> = places.iter().flat_map(|place| place.step.captured_names()).map(|name| &**name).collect();
     let mut needed: BTreeSet<usize> = BTreeSet::new();
     let mut open: Vec<usize> = (0..places.len()).filter(|&at| wanted.iter().any(|name| places[at].is_called(name))).collect();
     while let Some(at) = open.pop() {
         if needed.insert(at) {
-            let read = places[at].names_read();
+            let mut read = places[at].names_read();
+            read.retain(|name| captured.contains(name.as_str()));
             open.extend((0..at).filter(|&before| is_needed(probe, &places, (before, at), &read)));
         }
     }
@@ -85,14 +87,16 @@ fn places(step: &Step) -> Vec<Place<'_>> {
     }
 }
 
-/// Whether the step at `before` is needed by the one at `at`, which reads these names.
+/// Whether the step at `before` is needed by the one at `at`, which reads these captured names.
 fn is_needed(probe: &Probe, places: &[Place<'_>], (before, at): (usize, usize), read: &BTreeSet<String>) -> bool {
     let (step, before) = (places[at].step, &places[before]);
+    let waits_for_the_same = || before.step.eventually.is_some() && before.names_read().iter().any(|name| read.contains(name));
     if together(before.group, places[at].group) {
         return false;
     }
     !before.step.guard.is_empty()
         || before.step.captured_names().any(|name| read.contains(&**name))
+        || waits_for_the_same()
         || waits_for(probe, &places[at], before)
         || before.step.action.prepares() && may_be_one_device(before.step, step)
 }
@@ -148,9 +152,9 @@ impl Plan {
         });
         plan.probes = probes.collect();
         let of = |name: &str| plan.probes.iter().find(|probe| *probe.name == *name).cloned();
-        let made_anew = canaries.into_iter().filter_map(|(id, name, region, cell)| {
-            Some(Arc::new(Canary { id, probe: of(&name)?, region, cell }))
-        });
+        let made_anew = canaries
+            .into_iter()
+            .filter_map(|(id, name, region, cell)| Some(Arc::new(Canary { id, probe: of(&name)?, region, cell })));
         plan.canaries = made_anew.collect();
         Arc::new(plan)
     }
@@ -231,6 +235,12 @@ eventually = { within = "2s", poll = "100ms", since = "create" }
 expect = ["status == 200"]
 
 [[step]]
+name = "history"
+device = "tablet"
+http.get = "http://h/lists/{{ made }}/history"
+expect = ["status == 200"]
+
+[[step]]
 name = "both"
 [[step.parallel]]
 name = "left"
@@ -267,22 +277,24 @@ expect = ["status == 200"]
     fn a_step_has_what_it_reads_what_its_cleanup_reads_what_prepares_its_device_and_every_guard_before_it() {
         let (made, left_out) = part(&["read"]);
         assert_eq!(made, "is a test, sign in, settings, create, read");
-        assert_eq!(left_out, "look around, both, left, right, search");
+        assert_eq!(left_out, "look around, history, both, left, right, search");
         assert_eq!(part(&["is a test"]).0, "is a test");
         assert_eq!(part(&["look around"]).0, "is a test, sign in, look around");
+        // Without the wait for what was made it would come too early.
+        assert_eq!(part(&["history"]).0, "is a test, sign in, settings, create, read, history");
     }
 
     #[test]
     fn an_entry_of_a_parallel_is_made_without_those_beside_it_and_the_parallel_with_all() {
         // The device of `right` is the default one, which a loop over devices might choose.
         assert_eq!(part(&["right"]).0, "is a test, sign in, both, right");
-        assert_eq!(part(&["left"]).0, "is a test, sign in, settings, create, both, left");
+        assert_eq!(part(&["left"]).0, "is a test, sign in, settings, create, read, both, left");
         assert!(part(&["both"]).0.ends_with("both, left, right"));
     }
 
     #[test]
     fn a_step_that_waits_without_saying_since_when_has_the_step_before_it() {
-        assert!(part(&["search"]).0.ends_with("create, both, left, right, search"));
+        assert!(part(&["search"]).0.ends_with("create, read, both, left, right, search"));
     }
 
     #[test]
@@ -293,8 +305,8 @@ expect = ["status == 200"]
         let narrowed = plan.only(part_of);
         assert_eq!((narrowed.canaries.len(), &narrowed.canaries[0].id), (1, &id));
         let made: Vec<&str> = journey(&narrowed.canaries[0].probe.steps).map(|step| &*step.name).collect();
-        assert_eq!(made, ["is a test", "sign in", "settings", "create", "both", "left"]);
-        assert_eq!((steps, narrowed.probes[0].steps.len()), (8, 5));
+        assert_eq!(made, ["is a test", "sign in", "settings", "create", "read", "both", "left"]);
+        assert_eq!((steps, narrowed.probes[0].steps.len()), (9, 6));
         assert!(narrowed.only(|_| None).canaries.is_empty());
     }
 }
