@@ -108,16 +108,13 @@ fn together(one: Option<&Step>, other: Option<&Step>) -> bool {
 /// Whether the waiting of this step is measured from this one: from that which it names or, without a name, from the one before.
 fn waits_for(probe: &Probe, place: &Place<'_>, before: &Place<'_>) -> bool {
     let Some(eventually) = &place.step.eventually else { return false };
-    let since = match &eventually.since {
-        Some(since) => since,
-        None => {
-            let own = place.group.unwrap_or(place.step);
-            let position = probe.steps.iter().position(|step| step.name == own.name).unwrap_or(0);
-            let Some(previous) = position.checked_sub(1).and_then(|previous| probe.steps.get(previous)) else { return false };
-            &previous.name
-        }
-    };
-    before.is_called(since)
+    if let Some(since) = &eventually.since {
+        return before.is_called(since);
+    }
+    let own = place.group.unwrap_or(place.step);
+    let position = probe.steps.iter().position(|step| step.name == own.name);
+    let previous = position.and_then(|position| probe.steps.get(position.checked_sub(1)?));
+    previous.is_some_and(|previous| before.is_called(&previous.name))
 }
 
 /// Whether both may act on the same device. A device that a loop chooses may be any.

@@ -120,7 +120,7 @@ impl RunText {
             more = format!(", {made} attempts");
         }
         if let Some(convergence) = seconds(&step["convergence_seconds"]) {
-            more.push_str(&format!(", converged {}", human_duration(convergence)));
+            more.extend([", converged ", &human_duration(convergence)]);
         }
         if text(step, "result") == "not_needed" {
             more.push_str(", not needed: `when` was false");
@@ -128,7 +128,7 @@ impl RunText {
         if step["allow_failure"] == true
             && let Some(message) = step["cause"]["message"].as_str()
         {
-            more.push_str(&format!(", allowed to fail: {}", cut(&printable(message), self.width)));
+            more.extend([", allowed to fail: ", &cut(&printable(message), self.width)]);
         }
         let took = human_duration(duration(step, "duration_seconds"));
         let line = format!("{} {:widest$} {took:>8}{more}", self.mark(step), cut(name, widest));

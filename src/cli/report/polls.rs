@@ -41,7 +41,7 @@ impl RunText {
             return;
         }
         let last = shown.len() - 1;
-        let lost = u64::from(made).saturating_sub(all.iter().map(|alike| alike.count).sum());
+        let not_kept = u64::from(made).saturating_sub(all.iter().map(|alike| alike.count).sum());
         let (from_start, from_end) = SHOWN;
         for (number, alike) in all.iter().enumerate() {
             if number == from_start && all.len() > from_start + from_end {
@@ -53,8 +53,8 @@ impl RunText {
                 continue;
             }
             let is_final = std::ptr::eq(alike, final_one);
-            if is_final && lost > 0 {
-                self.folded(&format!("{lost} attempts, each with another answer, not kept"));
+            if is_final && not_kept > 0 {
+                self.folded(&format!("{not_kept} attempts, each with another answer, not kept"));
             }
             self.attempt(&shown[alike.first], true);
             // The last one of all has a line of its own.
