@@ -49,7 +49,7 @@ impl Environment {
         Self {
             canary: Arc::clone(canary),
             facts: Arc::new(RunFacts::new(canary, run, Arc::clone(secrets))),
-            redactor: secrets.redactor().for_run(canary.probe.redact.as_ref()),
+            redactor: secrets.redactor().for_run(&canary.probe),
             limits: Arc::clone(limits),
             stalls: Arc::clone(stalls),
             sessions: Sessions::new(pool),
