@@ -14,14 +14,14 @@ use super::page::{RunText, duration, list, pairs, seconds, text, title};
 const IN_FULL: usize = 3;
 const IN_SHORT: usize = 20;
 
-/// Columns that names of canaries may be padded to.
-const WIDEST: usize = 46;
+/// Columns beside the name of a canary in its line.
+const BESIDE: usize = 34;
 
 /// Renders a run. `over` says where it is over an objective; `columns` is the width and `widest` that of the longest name of a canary.
 pub(crate) fn brief(done: &FinishedRun, over: Option<&str>, style: Style, (columns, widest): (usize, usize)) -> String {
     let run = done.to_json();
     let mut page = RunText::new(style, columns, true);
-    page.headline(&run, done.report.verdict, widest.min(WIDEST));
+    page.headline(&run, done.report.verdict, widest.min(columns.saturating_sub(BESIDE)));
     if let Some(over) = over {
         let over = style.odd(&printable(over));
         page.sentence(2, &over);

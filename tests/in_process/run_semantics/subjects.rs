@@ -331,7 +331,10 @@ async fn of_thousands_of_rounds_the_first_that_passed_and_all_that_failed_are_ke
     let each = rounds(&ran, "each");
     let in_full = |step: &&&StepReport| !step.expectations.is_empty();
     assert_eq!((each.len(), each.iter().filter(in_full).count()), (2_000, 202));
-    assert!(each.iter().all(|step| step.attempts.len() == 1 && step.subject.is_some()), "every round has its result and its times");
+    assert!(
+        each.iter().all(|step| step.attempts.len() == 1 && step.subject.is_some()),
+        "every round has its result and its times"
+    );
     let last = each.iter().find(|step| step.subject.as_deref() == Some("1999")).unwrap();
     assert_eq!(last.expectations.len(), 1);
 }
