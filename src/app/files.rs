@@ -72,6 +72,65 @@ impl Stamps {
     }
 }
 
+/// Waits for a change of files, for a command that does its work anew after each.
+#[derive(Debug, Default)]
+pub struct FileWatch {
+    paths: Vec<PathBuf>,
+    /// As they were before they were read last.
+    before: Stamps,
+}
+
+impl FileWatch {
+    /// How often they are looked at.
+    const PERIOD: Duration = Duration::from_millis(250);
+
+    /// They are about to be read: what changes from now on is a change. Blocks.
+    pub fn about_to_read(&mut self) {
+        self.before = Stamps::of(&self.paths);
+    }
+
+    /// These have been read, or tried. Blocks.
+    pub fn have_read(&mut self, paths: Vec<PathBuf>) {
+        if paths != self.paths {
+            self.before = Stamps::of(&paths);
+            self.paths = paths;
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Waits until one has changed and writing it is over, which is so when two looks in a row find the same. Gives what has changed.
+    pub async fn changed(&self) -> Vec<PathBuf> {
+        let mut rounds = tokio::time::interval(Self::PERIOD);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last = None;
+        loop {
+            rounds.tick().await;
+            let paths = self.paths.clone();
+            let Ok(now) = tokio::task::spawn_blocking(move || Stamps::of(&paths)).await else { continue };
+            if now != self.before && last.as_ref() == Some(&now) {
+                let both = self.before.0.iter().zip(&now.0);
+                return self
+                    .paths
+                    .iter()
+                    .zip(both)
+                    .filter(|(_, (one, other))| one != other)
+                    .map(|(path, _)| path.clone())
+                    .collect();
+            }
+            last = Some(now);
+        }
+    }
+}
+
 /// Whether files have changed since these stamps. They are checked at most once a second.
 pub(super) struct ChangeCheck<'p> {
     paths: &'p [PathBuf],

@@ -26,7 +26,7 @@ mod traces;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
-pub use files::Files;
+pub use files::{FileWatch, Files};
 pub use run_events::{RunEvent, RunEvents, RunEventsReader, run_events};
 
 pub use crate::history::sqlite::OpenError;

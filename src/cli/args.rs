@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Run,
     /// Validate and lint: every problem at once, each with its place
     Check(CheckArgs),
-    /// Run probes now and print every step and expectation; stores nothing, pages nobody
+    /// Run probes now: a line for what passed, all about what did not; stores nothing, pages nobody
     #[command(after_long_help = concat!("With --output json, each run is one object on a line of its own:\n\n", include_str!("../outcome/json_shape.txt")))]
     Test(TestArgs),
     /// Sandbox, prober and a live view on loopback, nothing to configure
@@ -119,9 +119,21 @@ pub(crate) struct TestArgs {
     /// Only from this region; several are allowed
     #[arg(long, value_name = "NAME")]
     pub(crate) region: Vec<String>,
+    /// Only this step, with the steps that it cannot do without; may be given several times
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Vec<String>,
     /// Runs of each canary, one after the other
     #[arg(long, default_value = "1", value_name = "N")]
     pub(crate) repeat: NonZeroU32,
+    /// Canaries that are run at the same time
+    #[arg(short, long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_000), value_name = "N")]
+    pub(crate) jobs: u16,
+    /// Run again whenever the probe, the service's file or a file that they include changes, until Ctrl-C
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Print everything: the waterfall, every attempt, and every expectation with the values it saw, of passed runs too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
     /// How to print; json gives one object a line for each run
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: TestOutput,

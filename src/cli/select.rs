@@ -1,11 +1,11 @@
-//! Which canaries `serinus test` runs: probes by path or name, narrowed by region and cell.
+//! Which canaries `serinus test` runs: probes by path or name, narrowed by region, cell and step.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::engine;
-use crate::config::{load, load_probes, process_environment, read_secrets};
+use crate::config::{Loaded, load, load_probes, process_environment, read_secrets};
 use crate::plan::{Canary, Cell, Service};
 use crate::run::StallLog;
 use crate::schedule::Runner;
@@ -15,6 +15,7 @@ use super::args::{CellFilter, TestArgs};
 use super::config::{accept, required, variable};
 use super::exit::Failure;
 use super::logs::chain;
+use super::test::only;
 
 /// Canaries and what runs them.
 pub(crate) struct Selection {
@@ -22,26 +23,45 @@ pub(crate) struct Selection {
     pub(crate) canaries: Vec<Arc<Canary>>,
 }
 
-/// Loads the probes that the arguments name. The runs check this record of stalls. Each argument must give at least one canary.
+/// Loads the probes that the arguments name. The runs check this record of stalls. Each argument must give at least one canary. The
+/// files that were read are added to `read`, whatever came of it.
 pub(crate) fn choose(
     printer: &Printer,
     config: Option<&Path>,
     args: &TestArgs,
     stalls: &Arc<StallLog>,
+    read: &mut Vec<PathBuf>,
 ) -> Result<Vec<Selection>, Failure> {
     let (paths, names): (Vec<&String>, Vec<&String>) = args.probes.iter().partition(|probe| is_path(probe));
-    let mut chosen = Vec::new();
+    let mut services = Vec::new();
     if !paths.is_empty() {
         let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
-        let service = accept(printer, load_probes(&paths, config, process_environment()))?;
-        chosen.push(narrowed(&service, |_| true, args, stalls)?);
+        read.extend(paths.iter().filter(|path| !path.is_dir()).cloned());
+        services.push(noted(printer, load_probes(&paths, config, process_environment()), read)?);
     }
     if !names.is_empty() {
-        let service = accept(printer, load(required(config)?, process_environment()).paging_nobody())?;
+        let mut service = noted(printer, load(required(config)?, process_environment()).paging_nobody(), read)?;
         known(&service, &names)?;
-        chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args, stalls)?);
+        let wanted = |name: &str| names.iter().any(|wanted| **wanted == name);
+        let plan = Arc::get_mut(&mut service.plan).expect("nobody else holds a plan that was just loaded");
+        plan.probes.retain(|probe| wanted(&probe.name));
+        plan.canaries.retain(|canary| wanted(&canary.probe.name));
+        services.push(service);
     }
-    Ok(chosen)
+    if !args.only.is_empty() {
+        services = only::steps(printer, services, &args.only)?;
+    }
+    services.iter().map(|service| narrowed(service, args, stalls)).collect()
+}
+
+/// What was loaded, if it is valid; its files are noted.
+fn noted(printer: &Printer, loaded: Loaded, read: &mut Vec<PathBuf>) -> Result<Service, Failure> {
+    for file in &loaded.files {
+        if !read.contains(file) {
+            read.push(file.clone());
+        }
+    }
+    accept(printer, loaded)
 }
 
 /// Whether an argument is a path rather than a probe's name, which holds no slash and ends in no `.toml`.
@@ -64,13 +84,8 @@ fn known(service: &Service, names: &[&String]) -> Result<(), Failure> {
     }
 }
 
-fn narrowed(
-    service: &Service,
-    wanted: impl Fn(&Canary) -> bool,
-    args: &TestArgs,
-    stalls: &Arc<StallLog>,
-) -> Result<Selection, Failure> {
-    let of_probes: Vec<&Arc<Canary>> = service.plan.canaries.iter().filter(|canary| wanted(canary)).collect();
+fn narrowed(service: &Service, args: &TestArgs, stalls: &Arc<StallLog>) -> Result<Selection, Failure> {
+    let of_probes: Vec<&Arc<Canary>> = service.plan.canaries.iter().collect();
     let here = |canary: &Canary| args.region.is_empty() || args.region.iter().any(|region| **region == *canary.region.name);
     let regions: BTreeSet<&str> = of_probes.iter().map(|canary| &*canary.region.name).collect();
     if let Some(unknown) = args.region.iter().find(|region| !regions.contains(region.as_str())) {

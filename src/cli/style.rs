@@ -116,11 +116,16 @@ const COLUMNS: usize = 80;
 /// A text broken between words so that no line is longer than 80 columns, but for words that are; the lines after the first
 /// begin with `indent` blanks. Blanks within a line stay as they are.
 pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    wrap_at(COLUMNS, text, indent)
+}
+
+/// The same at another width.
+pub(crate) fn wrap_at(columns: usize, text: &str, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_inclusive(' ') {
         let line = lines.last_mut().expect("there is always one");
         let width = line.chars().count() + word.trim_end().chars().count();
-        if width > COLUMNS && !line.trim().is_empty() {
+        if width > columns && !line.trim().is_empty() {
             line.truncate(line.trim_end().len());
             lines.push(format!("{:indent$}{word}", ""));
         } else {

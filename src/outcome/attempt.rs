@@ -28,6 +28,8 @@ pub struct AttemptReport {
     pub detail: Option<AttemptDetail>,
     /// Why it failed, if it did.
     pub failure: Option<(Reason, String)>,
+    /// How many attempts right after it saw the same and were not kept.
+    pub alike: u32,
 }
 
 /// What an attempt looked like.
@@ -132,6 +134,26 @@ impl AttemptReport {
         }
     }
 
+    /// Whether it ended as `other` did and, as far as that was kept, with the same answer. When it was made, how long it took and which
+    /// headers came with it makes no difference.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let alike = match (&self.detail, &other.detail) {
+            (None, None) => true,
+            (Some(AttemptDetail::Http(one)), Some(AttemptDetail::Http(two))) => one.is_alike(two),
+            (Some(AttemptDetail::Other(one)), Some(AttemptDetail::Other(two))) => one.is_alike(two),
+            (None | Some(AttemptDetail::Http(_) | AttemptDetail::Other(_)), _) => false,
+        };
+        let is_answered = self.detail.as_ref().is_some_and(AttemptDetail::is_answered);
+        alike
+            && match (&self.failure, &other.failure) {
+                // What is said of an answer follows from the answer; and the last attempt's message has that of the wait around it.
+                (Some((one, why)), Some((two, other))) => {
+                    one == two && (is_answered || ends_with(why, other) || ends_with(other, why))
+                }
+                (one, two) => one.is_none() && two.is_none(),
+            }
+    }
+
     /// ATTEMPT of the one shape of a run: `http` and `exchange` of an HTTP attempt, `observed` of any other.
     pub fn to_json(&self, transcripts: Transcripts) -> Value {
         let failure = self.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message }));
@@ -144,6 +166,7 @@ impl AttemptReport {
             "started_seconds": seconds(self.started),
             "duration_seconds": seconds(self.duration),
             "failure": failure,
+            "alike": self.alike,
             "http": self.http().map(HttpAnswer::to_json),
             "exchange": self.exchange().filter(|_| transcripts != Transcripts::Without).map(|exchange| exchange.to_json(transcripts)),
             "observed": observed,
@@ -221,7 +244,31 @@ impl AttemptDetail {
     }
 }
 
+/// Whether a message is this one, with or without something said before it.
+fn ends_with(message: &str, end: &str) -> bool {
+    message.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with(": "))
+}
+
+impl HttpDetail {
+    fn is_alike(&self, other: &Self) -> bool {
+        let answer = |of: &Self| (of.answer.status, of.answer.body_bytes);
+        answer(self) == answer(other) && self.received() == other.received()
+    }
+
+    fn received(&self) -> Option<&str> {
+        self.exchange.as_ref().map(|exchange| exchange.response_body.as_str())
+    }
+}
+
 impl Observed {
+    fn is_alike(&self, other: &Self) -> bool {
+        (self.answered, &self.facts, self.received()) == (other.answered, &other.facts, other.received())
+    }
+
+    fn received(&self) -> Option<&str> {
+        self.transcript.as_ref().map(|transcript| transcript.received.as_str())
+    }
+
     fn to_json(&self, transcripts: Transcripts) -> Value {
         let facts: Map<_, _> = self.facts.iter().map(|fact| (fact.name.to_owned(), fact.value.to_json())).collect();
         let phases: Map<_, _> = self.phases.iter().map(|(name, took)| ((*name).to_owned(), json!(seconds(*took)))).collect();
@@ -306,7 +353,22 @@ mod tests {
                 transcript: Some(Box::new(transcript)),
             })),
             failure: None,
+            alike: 0,
         }
+    }
+
+    #[test]
+    fn attempts_are_alike_whose_answers_are_whenever_they_came() {
+        let one = observed();
+        let later = AttemptReport { started: Duration::from_secs(1), duration: Duration::ZERO, span_id: SpanId(2), ..observed() };
+        assert!(one.is_alike(&later));
+        let failed = AttemptReport { failure: Some((Reason::Timeout, "no answer".to_owned())), ..observed() };
+        assert!(!one.is_alike(&failed) && failed.is_alike(&failed));
+        let mut other = observed();
+        let Some(AttemptDetail::Other(seen)) = &mut other.detail else { panic!("it is no HTTP") };
+        seen.transcript.as_mut().unwrap().received.push('!');
+        assert!(!one.is_alike(&other));
+        assert!(!one.is_alike(&AttemptReport { detail: None, ..observed() }));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod http;
 mod kind;
 mod maintenance;
 mod names;
+mod only;
 mod probe;
 mod redaction;
 mod service;
@@ -49,6 +50,7 @@ pub use http::{
 pub use kind::StepKind;
 pub use maintenance::{Maintenance, MaintenanceTime, Period};
 pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
+pub use only::{Excerpt, excerpt_for};
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use service::{Limits, Listen, LogFormat, SecretSource, Service, Traces};

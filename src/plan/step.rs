@@ -129,6 +129,17 @@ impl Action {
         }
     }
 
+    /// Whether steps after it on its device may depend on it although they read nothing of it: it may have signed the device in, written
+    /// something, or opened a connection.
+    pub fn prepares(&self) -> bool {
+        match self {
+            Self::Http(action) => !action.method.is_safe(),
+            Self::Dns(_) => false,
+            Self::Tcp(_) | Self::Exec(_) => true,
+            Self::Parallel(entries) => entries.iter().any(|entry| entry.action.prepares()),
+        }
+    }
+
     /// Whether it may be done again on that device although it may have been done already: then `retry` does so. What draws its values
     /// anew is another request, so that it may be only if nothing comes of it.
     pub fn is_idempotent(&self, device: &Device) -> bool {

@@ -60,6 +60,7 @@ pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> 
         duration: Duration::ZERO,
         detail: None,
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
+        alike: 0,
     };
     record(execution, report, Judgements::default(), failure.as_ref());
     JudgedAttempt { judged: 0, failure, answer: None, sight, began: now, ended: now }
@@ -128,6 +129,7 @@ pub(super) async fn make(
         duration: ended.duration_since(began),
         detail: Some(of_kind.detail(shown, redactor)),
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
+        alike: 0,
     };
     let judged = judgements.expectations.len();
     record(execution, report, judgements, failure.as_ref());

@@ -14,7 +14,7 @@ use super::step::Attempt;
 use super::subjects::Subjects;
 use super::undo::{CreationStatus, Undo};
 
-/// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
+/// Attempts a step's report keeps of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
 
 /// Steps, each round of a loop for itself, of which a run's report keeps what was sent and received: thousands of subjects may fail in
@@ -238,17 +238,29 @@ impl Log {
     }
 }
 
-/// Adds an attempt to a report, dropping the middle of long polls.
+/// Adds an attempt to a report. Of long polls those are dropped that saw what the one before them saw.
 pub(super) fn keep_attempt(report: &mut StepReport, attempt: AttemptReport) {
     report.attempts_made += 1;
     if report.attempts.len() > KEPT_ATTEMPTS {
-        report.attempts.pop();
+        make_room(&mut report.attempts);
     }
     if report.attempts.is_empty() {
         // Most steps have one.
         report.attempts.reserve_exact(1);
     }
     report.attempts.push(attempt);
+}
+
+/// Drops one of many attempts: the newest that saw the same as the one before it, which then counts it; the newest of all where each
+/// saw something else.
+fn make_room(attempts: &mut Vec<AttemptReport>) {
+    match (1..attempts.len()).rev().find(|&at| attempts[at].is_alike(&attempts[at - 1])) {
+        Some(at) => {
+            let dropped = attempts.remove(at);
+            attempts[at - 1].alike += 1 + dropped.alike;
+        }
+        None => drop(attempts.pop()),
+    }
 }
 
 /// How long a run has waited for the ledger, which its bound does not count. Waits that overlap count once.
@@ -296,6 +308,30 @@ impl Drop for LedgerWait<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::{Reason, testing};
+
+    #[test]
+    fn of_a_long_poll_each_other_answer_is_kept_and_what_is_alike_is_counted() {
+        let poll = |saw: &dyn Fn(u32) -> String| {
+            let mut report = StepReport { attempts_made: 0, ..testing::step("poll") };
+            for number in 0..500 {
+                let (started, failure) = (Duration::from_secs(number.into()), Some((Reason::Expectation, saw(number))));
+                let attempt =
+                    AttemptReport { span_id: SpanId(1), started, duration: Duration::ZERO, detail: None, failure, alike: 0 };
+                keep_attempt(&mut report, attempt);
+            }
+            let kept: Vec<(u64, u32)> = report.attempts.iter().map(|kept| (kept.started.as_secs(), kept.alike)).collect();
+            (report.attempts_made, kept)
+        };
+        let (made, kept) = poll(&|_| "pending".to_owned());
+        assert_eq!((made, kept.len()), (500, 21));
+        assert_eq!(kept[19..], [(19, 479), (499, 0)]);
+        let (_, kept) = poll(&|number| if number == 250 { "gone" } else { "pending" }.to_owned());
+        assert_eq!((kept.len(), kept.iter().map(|(_, alike)| 1 + alike).sum::<u32>()), (21, 500));
+        assert!(kept.contains(&(250, 0)), "{kept:?}");
+        let (_, kept) = poll(&|number| number.to_string());
+        assert_eq!((kept.len(), kept[19], kept[20]), (21, (19, 0), (499, 0)));
+    }
 
     #[test]
     fn waits_that_overlap_count_once_and_one_that_goes_on_counts_already() {

@@ -23,7 +23,7 @@ fn objects(output: &Output) -> Vec<Value> {
 #[test]
 fn a_probe_that_holds_exits_0_and_shows_every_expectation() {
     let folder = folder("json.state == 'ok'");
-    let output = run(folder.path(), &["test", "p.toml"]);
+    let output = run(folder.path(), &["test", "p.toml", "-v"]);
     assert_exit(&output, 0);
     let page = stdout(&output);
     for part in ["✓ passed p/local", "front page", "✓ status == 200  p.toml:10:", "✓ json.state == 'ok'", "200 HTTP/1.1"] {
@@ -32,9 +32,48 @@ fn a_probe_that_holds_exits_0_and_shows_every_expectation() {
 }
 
 #[test]
+fn a_probe_that_holds_is_one_line_and_nothing_else() {
+    let folder = folder("json.state == 'ok'");
+    let output = run(folder.path(), &["test", "p.toml"]);
+    assert_exit(&output, 0);
+    let page = stdout(&output);
+    assert!(page.starts_with("✓ passed  p/local ") && page.lines().count() == 1, "{page}");
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_probe_that_does_not_hold_shows_the_failed_step_in_full_and_a_line_for_each_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = probe("p", target(Answer::Ok), "json.state == 'ok'");
+    let (_, step) = text.split_once("[[step]]").unwrap();
+    let failing = step.replace("front page", "second").replace("'ok'", "'gone'");
+    std::fs::write(
+        folder.path().join("p.toml"),
+        format!("{text}[[step]]{failing}[[step]]{}", step.replace("front page", "third")),
+    )
+    .unwrap();
+    let output = run(folder.path(), &["test", "p.toml"]);
+    assert_exit(&output, 1);
+    let page = stdout(&output);
+    for part in [
+        "✗ failed  p/local ",
+        "  second: `json.state == 'gone'` does not hold: `json.state` was \"ok\"\n",
+        "\n  ✓ front page ",
+        "\n    ✗ violated: json.state == 'gone'  p.toml:",
+        "\n      json.state was \"ok\"\n",
+        "> GET http://",
+        "< {\"state\"",
+        "\n  – not reached: third\n",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    assert_eq!(page.matches("✓ status == 200").count(), 1, "the step that held is one line\n{page}");
+}
+
+#[test]
 fn a_probe_that_does_not_hold_exits_1_and_shows_what_was_seen() {
     let folder = folder("json.state == 'gone'");
-    let output = run(folder.path(), &["test", "p.toml"]);
+    let output = run(folder.path(), &["test", "p.toml", "--verbose"]);
     assert_exit(&output, 1);
     for part in [
         "✗ failed (expectation) p/local",
@@ -179,4 +218,81 @@ fn what_is_not_there_to_run_is_bad_usage_that_says_what_there_is() {
         assert_exit(&output, 2);
         assert!(stderr(&output).contains(named), "{named}\n{}", stderr(&output));
     }
+}
+
+#[test]
+fn canaries_run_side_by_side_and_are_told_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = probe("p", target(Answer::Later(200)), "json.state == 'ok'").replace("[[step]]", MATRIX);
+    std::fs::write(folder.path().join("p.toml"), text).unwrap();
+    for (jobs, together) in [("4", true), ("1", false)] {
+        let output = run(folder.path(), &["test", "p.toml", "--output", "json", "--jobs", jobs]);
+        assert_exit(&output, 0);
+        let runs = objects(&output);
+        let names: Vec<&str> = runs.iter().map(|run| run["canary"].as_str().unwrap()).collect();
+        let expected =
+            ["ios,tracks=1", "ios,tracks=10", "web,tracks=1", "web,tracks=10"].map(|cell| format!("p/local/platform={cell}"));
+        assert_eq!(names, expected);
+        let started = |at: usize| chrono::DateTime::parse_from_rfc3339(runs[at]["started"].as_str().unwrap()).unwrap();
+        let apart = (started(3) - started(0)).num_milliseconds();
+        assert_eq!(apart.abs() < 400, together, "{apart} ms");
+    }
+}
+
+#[test]
+fn a_run_over_an_objective_is_told_and_exits_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        probe("p", target(Answer::Later(20)), "json.state == 'ok'") + "[slo]\nlatency = { p95 = \"10ms\" }\nwindow = \"24h\"\n";
+    std::fs::write(folder.path().join("p.toml"), text).unwrap();
+    let output = run(folder.path(), &["test", "p.toml"]);
+    assert_exit(&output, 0);
+    assert!(stdout(&output).contains(", over the p95 objective of 10ms\n"), "{}", stdout(&output));
+    let output = run(folder.path(), &["test", "p.toml", "--repeat", "3"]);
+    assert_exit(&output, 0);
+    for part in
+        ["3 runs: 3 passed (100 %)\n", "p50", "p/local", " 3/3 ", "p/local: p95 duration ", "over the p95 objective of 10ms\n"]
+    {
+        assert!(stdout(&output).contains(part), "{part}\n{}", stdout(&output));
+    }
+}
+
+#[test]
+fn only_a_step_is_run_with_what_it_needs_and_a_wrong_name_has_its_nearest() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = probe("p", target(Answer::Ok), "json.state == 'ok'");
+    let (_, step) = text.split_once("[[step]]").unwrap();
+    let capturing = step.replace("front page", "captures") + "capture = { state = \"json.state\" }\n";
+    let reading = step.replace("front page", "reads").replace("'ok'", "state");
+    std::fs::write(folder.path().join("p.toml"), format!("{text}[[step]]{capturing}[[step]]{reading}")).unwrap();
+    let output = run(folder.path(), &["test", "p.toml", "--only", "reads", "--output", "json"]);
+    assert_exit(&output, 0);
+    let runs = objects(&output);
+    let steps: Vec<&str> = runs[0]["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["captures", "reads"]);
+    assert_eq!(stderr(&output), "p: \"reads\" needs \"captures\"; left out: \"front page\"\n");
+    let output = run(folder.path(), &["test", "p.toml", "--only", "raeds"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("there is no step `raeds`; did you mean `reads`?"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_watched_probe_is_run_again_when_it_changes_and_one_that_is_broken_waits_to_be_mended() {
+    let folder = folder("json.state == 'gone'");
+    let file = folder.path().join("p.toml");
+    let failing = std::fs::read_to_string(&file).unwrap();
+    let mut command = serinus(folder.path());
+    command.args(["test", "p.toml", "--watch"]);
+    let mut running = Running::start(command);
+    assert!(running.first_line().starts_with("✗ failed  p/local"));
+    running.said("watching 1 file; Ctrl-C ends it");
+    std::fs::write(&file, failing.replace("expect", "expct")).unwrap();
+    running.said("p.toml changed");
+    running.said("the configuration has");
+    running.said("watching");
+    std::fs::write(&file, failing.replace("'gone'", "'ok'")).unwrap();
+    running.said("p.toml changed");
+    running.said("watching");
+    running.signal("INT");
+    assert_eq!(running.wait().code(), Some(0), "it ends as the last round did");
 }

@@ -23,7 +23,7 @@ fn folder(script: &str) -> tempfile::TempDir {
 #[test]
 fn a_program_is_shown_with_what_it_said_and_is_refused_without_the_services_leave() {
     let folder = folder("echo hello; echo oh >&2; exit 2");
-    let output = run(folder.path(), &["test", "p"]);
+    let output = run(folder.path(), &["test", "p", "-v"]);
     assert_exit(&output, 1);
     for part in [
         "failed (expectation)",

@@ -286,5 +286,6 @@ fn attempt(started: Duration, duration: Duration) -> AttemptReport {
             exchange: None,
         })),
         failure: None,
+        alike: 0,
     }
 }

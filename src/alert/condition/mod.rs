@@ -52,7 +52,7 @@ use crate::history::{RestoredState, StateRow};
 use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan, Probe};
 pub use count::Count;
-pub use objective::{Burn, Lag, Measure};
+pub use objective::{Burn, Lag, Measure, latency_samples};
 pub use ratio::histogram::Histogram;
 use rule::Rule;
 pub use runs::Runs;

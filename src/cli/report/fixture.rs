@@ -167,6 +167,7 @@ fn attempt(started: u64, duration: u64, method: &str, status: u16) -> AttemptRep
         duration: Duration::from_millis(duration),
         detail: Some(AttemptDetail::Http(HttpDetail { answer, exchange: None })),
         failure: None,
+        alike: 0,
     }
 }
 

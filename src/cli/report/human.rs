@@ -2,21 +2,19 @@
 //!
 //! It is drawn from the run's JSON, so that a run that a service kept looks like one that was just made.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::cli::style::{Style, cut, human_duration, mark, printable};
 use crate::outcome::Verdict;
 
-/// Lines of a body shown; more is for `--output json`.
-const BODY_LINES: usize = 20;
+use super::page::{RunText, duration, list, pairs, phases_text, seconds, text, title, withheld_text};
 
 /// Renders a run in the form of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns. Only
 /// bars adapt to it; text is not cut.
 pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
-    let mut page = RunText { text: String::new(), style, width: width.clamp(60, 160) };
+    let mut page = RunText::new(style, width, false);
     page.head(run);
     page.steps(list(run, "steps"), duration(run, "duration_seconds"));
     if run["cleanup"].is_object() {
@@ -25,45 +23,7 @@ pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
     page.text
 }
 
-/// A text of an object; empty if there is none.
-fn text<'v>(of: &'v Value, key: &str) -> &'v str {
-    of[key].as_str().unwrap_or_default()
-}
-
-fn list<'v>(of: &'v Value, key: &str) -> &'v [Value] {
-    of[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn pairs<'v>(of: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
-    of[key].as_object().into_iter().flat_map(Map::iter)
-}
-
-fn seconds(value: &Value) -> Option<Duration> {
-    Duration::try_from_secs_f64(value.as_f64()?).ok()
-}
-
-fn duration(of: &Value, key: &str) -> Duration {
-    seconds(&of[key]).unwrap_or_default()
-}
-
-/// `file:line:column`; empty if it is not known.
-fn location(of: &Value) -> String {
-    let at = &of["location"];
-    if at.is_null() { String::new() } else { format!("{}:{}:{}", printable(text(at, "file")), at["line"], at["column"]) }
-}
-
-struct RunText {
-    text: String,
-    style: Style,
-    width: usize,
-}
-
 impl RunText {
-    fn line(&mut self, indent: usize, text: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "{:indent$}{text}", "");
-    }
-
     fn head(&mut self, run: &Value) {
         let word = text(run, "verdict");
         let verdict = match word.parse::<Verdict>() {
@@ -79,42 +39,9 @@ impl RunText {
         let ids = self.style.dim(&ids);
         self.line(2, &ids);
         self.cause(&run["cause"]);
-        for warning in list(run, "degraded_by") {
-            self.warning(warning);
-        }
+        self.warnings(run);
         for (name, value) in pairs(run, "vars") {
             self.line(2, &format!("{} = {}", printable(name), printable(value.as_str().unwrap_or_default())));
-        }
-    }
-
-    fn cause(&mut self, cause: &Value) {
-        if cause.is_null() {
-            return;
-        }
-        let place = cause["step"].as_str().map_or(String::new(), |step| format!("{}: ", printable(step)));
-        let subject = cause["subject"].as_str().map_or(String::new(), |subject| format!("[{}] ", printable(subject)));
-        let message = self.style.bad(&format!("{place}{subject}{}", printable(text(cause, "message"))));
-        self.line(2, &message);
-        if let Some(expectation) = cause["expectation"].as_str() {
-            let location = self.style.dim(&location(cause));
-            self.line(4, &format!("{}  {location}", printable(expectation)));
-        }
-        self.seen(4, cause);
-    }
-
-    /// What the run is degraded by.
-    fn warning(&mut self, warning: &Value) {
-        let round = warning["round"].as_u64().map_or(String::new(), |round| format!(" #{round}"));
-        let subject = warning["subject"].as_str().map_or(String::new(), |subject| format!(" [{}]", printable(subject)));
-        let (step, message) = (printable(text(warning, "step")), printable(text(warning, "message")));
-        let line = self.style.odd(&format!("degraded: {step}{round}{subject}: {message}"));
-        let location = self.style.dim(&location(warning));
-        self.line(2, &format!("{line}  {location}"));
-    }
-
-    fn seen(&mut self, indent: usize, of: &Value) {
-        for seen in list(of, "seen") {
-            self.line(indent, &format!("{} was {}", printable(text(seen, "source")), printable(text(seen, "value"))));
         }
     }
 
@@ -130,13 +57,7 @@ impl RunText {
     fn step(&mut self, step: &Value, name: &str, name_width: usize, bar_width: usize, whole: Duration) {
         let allowed = step["allow_failure"] == true;
         let result = text(step, "result");
-        let mark = match result {
-            "failed" if allowed => self.style.odd("✗"),
-            "failed" => self.style.bad("✗"),
-            "not_needed" => self.style.dim("–"),
-            "blocked" => self.style.odd("■"),
-            _ => self.style.good("✓"),
-        };
+        let mark = self.mark(step);
         let took = duration(step, "duration_seconds");
         let bar = self.style.dim(&format!("▕{}▏", bar(duration(step, "started_seconds"), took, whole, bar_width)));
         let line = format!("{mark} {name:name_width$} {bar} {}", human_duration(took));
@@ -182,15 +103,14 @@ impl RunText {
     fn attempts(&mut self, step: &Value) {
         let attempts = list(step, "attempts");
         let made = step["attempts_made"].as_u64().unwrap_or(0);
-        let kept = attempts.len() as u64;
+        let alike = |attempt: &Value| attempt["alike"].as_u64().unwrap_or(0);
+        let known: u64 = attempts.iter().map(|attempt| 1 + alike(attempt)).sum();
         if made > 1 {
             self.line(4, &format!("{made} attempts"));
         }
         for (at, attempt) in attempts.iter().enumerate() {
-            let last = at + 1 == attempts.len();
-            if last && at > 0 && made > kept {
-                let left_out = self.style.dim(&format!("… {} attempts not kept", made - kept));
-                self.line(4, &left_out);
+            if at + 1 == attempts.len() && at > 0 && made > known {
+                self.left_out(&format!("{} attempts not kept", made - known));
             }
             let when =
                 if made > 1 { format!("at {}: ", human_duration(duration(attempt, "started_seconds"))) } else { String::new() };
@@ -198,87 +118,15 @@ impl RunText {
             for withheld in list(&attempt["http"], "withheld") {
                 self.line(6, &withheld_text(withheld));
             }
-        }
-    }
-
-    fn expectation(&mut self, expectation: &Value) {
-        let mark = match text(expectation, "held") {
-            "yes" => self.style.good("✓"),
-            "no" => self.style.bad("✗ violated:"),
-            _ => self.style.bad("✗ not evaluable:"),
-        };
-        let location = self.style.dim(&location(expectation));
-        let source = format!("{}  {location}", printable(text(expectation, "source")));
-        match expectation["say"].as_str().filter(|_| text(expectation, "held") != "yes") {
-            Some(say) => {
-                self.line(4, &format!("{mark} {}", printable(say)));
-                self.line(6, &source);
+            if alike(attempt) > 0 {
+                self.left_out(&format!("{} attempts not kept, with the same answer", alike(attempt)));
             }
-            None => self.line(4, &format!("{mark} {source}")),
-        }
-        if let Some(why) = expectation["why"].as_str() {
-            self.line(6, &printable(why));
-        }
-        self.seen(6, expectation);
-    }
-
-    fn judged_warning(&mut self, warning: &Value) {
-        let mark = if text(warning, "held") == "yes" { self.style.good("✓") } else { self.style.odd("!") };
-        let location = self.style.dim(&location(warning));
-        self.line(4, &format!("{mark} warn: {}  {location}", printable(text(warning, "source"))));
-        self.seen(6, warning);
-    }
-
-    fn exchange(&mut self, attempt: &Value) {
-        let transcript = &attempt["observed"]["transcript"];
-        if !transcript.is_null() {
-            self.transcript(text(&attempt["observed"], "asked"), transcript);
-        }
-        let (http, exchange) = (&attempt["http"], &attempt["exchange"]);
-        if http.is_null() || exchange.is_null() {
-            return;
-        }
-        let request = format!("{} {}", text(http, "method"), text(http, "url"));
-        self.message('>', &request, list(exchange, "request_headers"), text(exchange, "request_body"));
-        if let Some(status) = http["status"].as_u64() {
-            let first = format!("HTTP/{} {status}", http["version"].as_str().unwrap_or("?"));
-            self.message('<', &first, list(exchange, "response_headers"), text(exchange, "response_body"));
-        }
-        self.cut(exchange);
-    }
-
-    fn transcript(&mut self, asked: &str, transcript: &Value) {
-        self.message('>', asked, &[], text(transcript, "sent"));
-        if !text(transcript, "received").is_empty() {
-            self.message('<', "", &[], text(transcript, "received"));
-        }
-        self.cut(transcript);
-    }
-
-    fn cut(&mut self, kept: &Value) {
-        if kept["truncated"] == true {
-            let note = self.style.dim("(cut)");
-            self.line(4, &note);
         }
     }
 
-    fn message(&mut self, prefix: char, first: &str, headers: &[Value], body: &str) {
-        self.line(4, &format!("{prefix} {}", printable(first)));
-        for header in headers {
-            let part = |at: usize| printable(header[at].as_str().unwrap_or_default());
-            self.line(4, &format!("{prefix} {}: {}", part(0), part(1)));
-        }
-        if body.is_empty() {
-            return;
-        }
-        self.line(4, &prefix.to_string());
-        let lines = body.lines().count();
-        for line in body.lines().take(BODY_LINES) {
-            self.line(4, &format!("{prefix} {}", printable(line)));
-        }
-        if lines > BODY_LINES {
-            self.line(4, &format!("{prefix} … {} more lines", lines - BODY_LINES));
-        }
+    fn left_out(&mut self, what: &str) {
+        let left_out = self.style.dim(&format!("… {what}"));
+        self.line(4, &left_out);
     }
 
     fn cleanup(&mut self, cleanup: &Value) {
@@ -297,22 +145,6 @@ impl RunText {
     }
 }
 
-/// Name, round, subject and device of a step, as far as they say anything.
-fn title(step: &Value) -> String {
-    let inside = if step["parent_span_id"].is_null() { "" } else { "└ " };
-    let mut title = format!("{inside}{}", printable(text(step, "name")));
-    if let Some(round) = step["round"].as_u64() {
-        let _ = write!(title, " #{round}");
-    }
-    if let Some(subject) = step["subject"].as_str() {
-        let _ = write!(title, " {}", printable(subject));
-    }
-    if let Some(device) = step["device"].as_str().filter(|device| *device != "default") {
-        let _ = write!(title, " [{}]", printable(device));
-    }
-    title
-}
-
 fn attempt_text(attempt: &Value) -> String {
     let failure = attempt["failure"]["reason"].as_str().map_or(String::new(), |reason| format!("  {}", printable(reason)));
     match (&attempt["http"], &attempt["observed"]) {
@@ -320,12 +152,6 @@ fn attempt_text(attempt: &Value) -> String {
         (Value::Null, observed) => format!("{}{failure}", observed_text(observed)),
         (http, _) => format!("{}{failure}", http_text(http)),
     }
-}
-
-/// `redirect 1 to https://b.example went without x-api-key`.
-fn withheld_text(withheld: &Value) -> String {
-    let headers: Vec<_> = list(withheld, "headers").iter().filter_map(Value::as_str).map(printable).collect();
-    format!("redirect {} to {} went without {}", withheld["redirect"], printable(text(withheld, "to")), headers.join(", "))
 }
 
 fn http_text(http: &Value) -> String {
@@ -353,14 +179,6 @@ fn observed_text(observed: &Value) -> String {
         (false, _) => "no answer".to_owned(),
     };
     format!("{} → {answer}{}", printable(text(observed, "asked")), phases_text(observed, None))
-}
-
-fn phases_text(of: &Value, more: Option<String>) -> String {
-    let phase = |(name, took): (&String, &Value)| {
-        Some(format!("{} {}", printable(name).replace('_', " "), human_duration(seconds(took)?)))
-    };
-    let phases: Vec<String> = pairs(of, "phases_seconds").filter_map(phase).chain(more).collect();
-    if phases.is_empty() { String::new() } else { format!("; {}", phases.join(", ")) }
 }
 
 /// A bar of `width` columns for something that ran from `started` for `duration` inside `whole`. At least one column is

@@ -1,16 +1,21 @@
 //! Renderers of finished runs: pure functions from a report to text.
 //!
 //! Each takes a [`FinishedRun`] and knows nothing of where the text goes. Texts in reports are redacted and bounded already; what
-//! remains to do here is that they cannot break out of the format they are put into. A new format is a file.
+//! remains to do here is that they cannot break out of the format they are put into. A new format is a file. `page` and `polls` are parts of
+//! the two for people.
 
+mod brief;
 #[cfg(test)]
 pub(super) mod fixture;
 mod human;
 mod junit;
+mod page;
+mod polls;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub(crate) use brief::brief;
 pub(crate) use human::human;
 pub(crate) use junit::junit;
 

@@ -331,7 +331,7 @@ fn words(lag: &Lag) -> String {
 /// The durations of a run that the objective is about, with `None` for each lost one. A passed run gives its own duration or that
 /// of a step; in a failed run the failed one is lost. Time in which this process was stalled is subtracted. If it is more than
 /// half of the duration, nothing is known of the target.
-pub(super) fn samples(slo: &LatencySlo, report: &RunReport) -> Vec<Option<Duration>> {
+pub fn samples(slo: &LatencySlo, report: &RunReport) -> Vec<Option<Duration>> {
     let of = |step: &StepReport| match slo.of {
         LatencyOf::Duration => net(step.duration, step.stalled),
         LatencyOf::Convergence => step.convergence.and_then(|took| net(took, step.convergence_stalled)),

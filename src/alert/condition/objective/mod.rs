@@ -25,7 +25,7 @@ pub use burn::Burn;
 pub(super) use burn::BurnRate;
 pub(super) use excluded::RunRole;
 pub(super) use latency::Latency;
-pub use latency::{Lag, Measure};
+pub use latency::{Lag, Measure, samples as latency_samples};
 
 /// Natural logarithm of how improbable a count must be: one in a million.
 const IMPROBABLE: f64 = 13.815_510_557_964_274;
