@@ -9,10 +9,11 @@
 //! A new key is a line of a `section!` in `keys`, its field in [`plan`](crate::plan), its reading in `service` or `probe`, and a row in
 //! `config/README.md` or `probes/README.md`, which tests ask for. One of `[limits]` also says in `app::reload` whether a reload can
 //! change it. A new kind of value begins in [`value_kind`]. A new complaint is a [`Code`] and a case in `tests/config_errors`; if it only
-//! warns, it is a function in [`lint`].
+//! warns, it is a function in [`lint`], and a row in the table of lints of one of those READMEs. What `allow` silences is in [`allow`].
 
 mod alert;
 mod alerting;
+mod allow;
 mod calendar;
 mod chance;
 mod channel;

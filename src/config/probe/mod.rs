@@ -33,7 +33,7 @@ use super::keys::{self, ProbeKeys};
 use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact};
+use super::{Code, Diagnostic, Diagnostics, alert, allow, chance, check, device, lint, maintenance, parse, redact};
 
 /// A probe read from its file, before it is combined with the others.
 #[derive(Debug)]
@@ -52,7 +52,12 @@ fn read(
 ) -> (Option<ProbeMetadata>, Option<ParsedProbe>) {
     let mut found = Diagnostics::default();
     let (metadata, parsed) = match parse::parse(file, &mut found) {
-        Some(table) => read_table(file, &table, context, &mut found),
+        Some(table) => {
+            let read = read_table(file, &table, context, &mut found);
+            allow::read(&keys::Probe::keys(&table).allow, file, &mut found);
+            allow::silence_all(&mut found);
+            read
+        }
         None => (None, None),
     };
     let parsed = parsed.filter(|_| !found.has_errors());
