@@ -33,11 +33,12 @@ pub(crate) fn choose(
     let mut chosen = Vec::new();
     if !paths.is_empty() {
         let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
-        let service = accept(printer, load_probes(&paths, config, process_environment()))?;
+        let service = accept(printer, load_probes(&paths, config, process_environment()), config, &paths)?;
         chosen.push(narrowed(&service, |_| true, args, stalls)?);
     }
     if !names.is_empty() {
-        let service = accept(printer, load(required(config)?, process_environment()).paging_nobody())?;
+        let loaded = load(required(config)?, process_environment()).paging_nobody();
+        let service = accept(printer, loaded, config, &[])?;
         known(&service, &names)?;
         chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args, stalls)?);
     }
