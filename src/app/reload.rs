@@ -32,6 +32,8 @@ pub(super) type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> 
 pub struct ConfigSource {
     /// The files that were read at the start, as they stood then.
     pub files: Files,
+    /// The command that shows its warnings.
+    pub check: String,
     /// Reads all of it.
     pub load: Load,
     /// Reads a plan's secrets.
@@ -224,11 +226,16 @@ impl Reloader {
         let tells_nobody = loaded.tells_nobody();
         let Loaded { service, diagnostics, files: _, folders: _ } = loaded;
         let reloaded = match service {
-            Some(_) if tells_nobody => refused(TELLS_NOBODY, &diagnostics),
+            Some(_) if tells_nobody => refused(TELLS_NOBODY, self.brief(&diagnostics)),
             Some(service) => self.apply(&service, &diagnostics, &before.difference(&state.files), &state.fixed, found),
-            None => refused(&errors(&diagnostics), &diagnostics),
+            None => refused(&errors(&diagnostics), self.brief(&diagnostics)),
         };
         self.report(reloaded)
+    }
+
+    /// What is wrong with what was read: errors in full, and how many warnings there are.
+    fn brief(&self, diagnostics: &Diagnostics) -> String {
+        diagnostics.brief(false, &self.source.check)
     }
 
     /// Tells everybody how a reload went.
@@ -278,7 +285,7 @@ impl Reloader {
         }
         *self.active.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.active.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
-        Reloaded { applied: true, message, diagnostics: diagnostics.render(false) }
+        Reloaded { applied: true, message, diagnostics: self.brief(diagnostics) }
     }
 }
 
@@ -306,11 +313,11 @@ fn given_up() -> Reloaded {
     Reloaded { applied: false, message, diagnostics: String::new() }
 }
 
-fn refused(why: &str, diagnostics: &Diagnostics) -> Reloaded {
+fn refused(why: &str, diagnostics: String) -> Reloaded {
     Reloaded {
         applied: false,
         message: format!("the configuration was not loaded again, {why}: the one before stays in force"),
-        diagnostics: diagnostics.render(false),
+        diagnostics,
     }
 }
 

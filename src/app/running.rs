@@ -427,6 +427,7 @@ mod tests {
         let told = Arc::clone(&used);
         let source = ConfigSource {
             files: Files::read(Vec::new()),
+            check: "serinus check".to_owned(),
             load: Box::new(move |given_up| load_cancellable(&config, Vec::new(), given_up)),
             secrets: Box::new(|_| Secrets::default()),
             renew: Box::new(|_| {}),

@@ -102,6 +102,9 @@ pub(crate) enum Command {
 pub(crate) struct CheckArgs {
     /// Probe files to check instead of those the configuration names
     pub(crate) paths: Vec<PathBuf>,
+    /// Exit with 2 where there are warnings too, as pipelines want; `allow = ["WORD"]` at the top of a file silences a lint there
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

@@ -1,8 +1,8 @@
 //! `serinus check`: every problem of the configuration at once.
 //!
-//! It refuses what `run` would refuse. With `--output json` it prints one object: `valid` (`run` would take it), `errors`, `warnings` (counts), `canaries` (how many would
+//! It refuses what `run` would refuse, and with `--strict` what draws a warning. With `--output json` it prints one object: `valid` (`run` would take it), `errors`, `warnings` (counts), `canaries` (how many would
 //! run; `null` if not valid), `chance_pages_per_month` (expected where runs fail as often as their objectives allow; `null` if
-//! not valid), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
+//! not valid), `strict` (whether warnings make the exit code 2), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
 //! and, where there is a place, `{file, line, column, end_line, end_column}`.
 
 use std::path::Path;
@@ -40,10 +40,17 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
                 printer.note(&format!("pages by chance, if runs fail as often as their objectives allow: {pages:.2} in 30 days"));
             }
         }
-        Output::Json => printer.data(&format!("{:#}", object(&loaded))),
+        Output::Json => printer.data(&format!("{:#}", object(&loaded, args.strict))),
     }
     if loaded.service.is_some() && loaded.tells_nobody() {
         return Err(Failure::usage(TELLS_NOBODY));
+    }
+    let warnings = loaded.diagnostics.count(Severity::Warning);
+    if args.strict && loaded.service.is_some() && warnings > 0 {
+        let them = if warnings == 1 { "a warning is" } else { "warnings are" };
+        return Err(Failure::usage(format!(
+            "{them} as bad as an error with --strict: mend what draws it, or `allow` it in its file"
+        )));
     }
     Ok(if loaded.service.is_some() { Exit::Well } else { Exit::Usage })
 }
@@ -55,13 +62,14 @@ fn summary(loaded: &Loaded) -> String {
     format!("{files}{}: {}", canaries.map_or(String::new(), |canaries| format!(", {canaries}")), counts(&loaded.diagnostics))
 }
 
-fn object(loaded: &Loaded) -> Value {
+fn object(loaded: &Loaded, strict: bool) -> Value {
     json!({
         "valid": loaded.service.is_some() && !loaded.tells_nobody(),
         "errors": loaded.diagnostics.count(Severity::Error),
         "warnings": loaded.diagnostics.count(Severity::Warning),
         "canaries": loaded.service.as_ref().map(|service| service.plan.canaries.len()),
         "chance_pages_per_month": loaded.service.as_ref().map(|service| chance::of_plan(&service.plan)),
+        "strict": strict,
         "files": loaded.files,
         "diagnostics": loaded.diagnostics.to_json(),
     })

@@ -7,6 +7,7 @@ use crate::plan::Service;
 
 use super::Printer;
 use super::exit::Failure;
+use super::style::printable;
 
 /// Where the service's file is looked for if nobody says where it is. The last is where the image has it, so that a command in its
 /// container (`docker exec … serinus status`) finds what the service there was started with.
@@ -30,12 +31,25 @@ pub(crate) fn required(config: Option<&Path>) -> Result<&Path, Failure> {
     config.ok_or_else(|| Failure::usage(format!("there is no {}; name the service's file with -c FILE", PLACES.join(" and no "))))
 }
 
-/// The service, after its warnings have been shown; its errors, if it has any, are shown and end the command.
-pub(crate) fn accept(printer: &Printer, loaded: Loaded) -> Result<Service, Failure> {
+/// The service; its errors, if it has any, are shown and end the command. Of warnings it is said how many there are and which command
+/// shows them: `check` of this configuration, and of these probe files if they were named.
+pub(crate) fn accept(printer: &Printer, loaded: Loaded, config: Option<&Path>, paths: &[PathBuf]) -> Result<Service, Failure> {
     if !loaded.diagnostics.is_empty() {
-        printer.note(loaded.diagnostics.render(printer.note_style().colour).trim_end());
+        printer.note(loaded.diagnostics.brief(printer.note_style().colour, &check_command(config, paths)).trim_end());
     }
     loaded.service.ok_or_else(|| Failure::usage(format!("the configuration has {}", counts(&loaded.diagnostics))))
+}
+
+/// `serinus check -c FILE PATH…`, as a shell takes it.
+pub(crate) fn check_command(config: Option<&Path>, paths: &[PathBuf]) -> String {
+    let quoted = |path: &Path| {
+        let text = printable(&path.to_string_lossy()).into_owned();
+        let plain = |character: char| character.is_alphanumeric() || "/._-+,@%:=".contains(character);
+        if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let config = config.map(|config| format!(" -c {}", quoted(config))).unwrap_or_default();
+    let paths: String = paths.iter().map(|path| format!(" {}", quoted(path))).collect();
+    format!("serinus check{config}{paths}")
 }
 
 /// `2 errors and 1 warning`.
@@ -68,6 +82,13 @@ mod tests {
         }
         assert_eq!(first(&[]), None);
         assert_eq!(config_path(Some("other.toml".into())), Some("other.toml".into()));
+    }
+
+    #[test]
+    fn the_command_that_checks_is_one_that_a_shell_takes() {
+        let paths = ["a.toml".into(), "it's b.toml".into()];
+        assert_eq!(check_command(Some(Path::new("s.toml")), &paths), r"serinus check -c s.toml a.toml 'it'\''s b.toml'");
+        assert_eq!(check_command(None, &[]), "serinus check");
     }
 
     #[test]

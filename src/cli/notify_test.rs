@@ -17,7 +17,7 @@ use super::exit::Failure;
 use super::{Exit, Printer};
 
 pub(crate) async fn notify_test(printer: &Printer, config: Option<&Path>, args: &NotifyTestArgs) -> Result<Exit, Failure> {
-    let service = accept(printer, load(required(config)?, process_environment()))?;
+    let service = accept(printer, load(required(config)?, process_environment()), config, &[])?;
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(|error| Failure::usage(error.to_string()))?;
     let progress = printer.progress("sending a test page");

@@ -13,7 +13,7 @@ use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
 
-use super::config::{TELLS_NOBODY, accept, required, variable};
+use super::config::{TELLS_NOBODY, accept, check_command, required, variable};
 use super::exit::Failure;
 use super::logs::{self, Verbosity, chain};
 use super::{Exit, Printer};
@@ -24,7 +24,7 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let config = required(config)?.to_owned();
     let loaded = load(&config, process_environment());
     let (tells_nobody, files) = (loaded.tells_nobody(), Files::read(loaded.files.clone()));
-    let service = accept(printer, loaded)?;
+    let service = accept(printer, loaded, Some(&config), &[])?;
     if tells_nobody {
         return Err(Failure::usage(TELLS_NOBODY));
     }
@@ -69,6 +69,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let (renewed, retiring) = (engine.clone(), engine.clone());
     let source = ConfigSource {
         files,
+        check: check_command(Some(&config), &[]),
         load: Box::new(move |given_up| load_cancellable(&config, process_environment(), given_up)),
         secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),

@@ -37,10 +37,12 @@ pub(crate) fn choose(
     if !paths.is_empty() {
         let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
         read.extend(paths.iter().filter(|path| !path.is_dir()).cloned());
-        services.push(noted(printer, load_probes(&paths, config, process_environment()), read)?);
+        let loaded = load_probes(&paths, config, process_environment());
+        services.push(noted(printer, loaded, read, (config, &paths))?);
     }
     if !names.is_empty() {
-        let mut service = noted(printer, load(required(config)?, process_environment()).paging_nobody(), read)?;
+        let loaded = load(required(config)?, process_environment()).paging_nobody();
+        let mut service = noted(printer, loaded, read, (config, &[]))?;
         known(&service, &names)?;
         let wanted = |name: &str| names.iter().any(|wanted| **wanted == name);
         let plan = Arc::get_mut(&mut service.plan).expect("nobody else holds a plan that was just loaded");
@@ -54,14 +56,19 @@ pub(crate) fn choose(
     services.iter().map(|service| narrowed(service, args, stalls)).collect()
 }
 
-/// What was loaded, if it is valid; its files are noted.
-fn noted(printer: &Printer, loaded: Loaded, read: &mut Vec<PathBuf>) -> Result<Service, Failure> {
+/// What was loaded, if it is valid; its files are noted. `from` is the service's file and the paths of probes that were given.
+fn noted(
+    printer: &Printer,
+    loaded: Loaded,
+    read: &mut Vec<PathBuf>,
+    from: (Option<&Path>, &[PathBuf]),
+) -> Result<Service, Failure> {
     for file in &loaded.files {
         if !read.contains(file) {
             read.push(file.clone());
         }
     }
-    accept(printer, loaded)
+    accept(printer, loaded, from.0, from.1)
 }
 
 /// Whether an argument is a path rather than a probe's name, which holds no slash and ends in no `.toml`.

@@ -60,7 +60,7 @@ impl SweepLine {
 
 pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &SweepArgs) -> Result<Exit, Failure> {
     let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
-    let service = accept(printer, load(required(config)?, process_environment()))?;
+    let service = accept(printer, load(required(config)?, process_environment()).paging_nobody(), config, &[])?;
     let Some(settings) = &service.store else {
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
     };

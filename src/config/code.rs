@@ -207,6 +207,34 @@ codes! {
     InsecureTls Warning "lint::insecure-tls",
     /// A condition that is the same whatever the answer is, or has a side that is, as in `status == 200 or 204`.
     DoubtfulCondition Warning "lint::doubtful-condition",
+    /// A word of `allow` that silences nothing.
+    UnusedAllow Warning "lint::unused-allow",
+}
+
+/// What the codes of lints begin with.
+const LINT: &str = "lint::";
+
+impl Code {
+    /// The rule of this code, if there is one.
+    pub(super) fn of(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.as_str() == code)
+    }
+
+    /// The lint that `allow` calls by this word, which is its code without `lint::`.
+    pub(super) fn of_lint(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|rule| rule.lint() == Some(word))
+    }
+
+    /// The word by which it is told in `allow` and in the reference documentation, if it is a lint.
+    pub fn lint(self) -> Option<&'static str> {
+        self.as_str().strip_prefix(LINT)
+    }
+
+    /// Whether `allow` can silence it. Errors never can be; a service that tells nobody has a key to say so, and a word that silences
+    /// nothing is to be taken out.
+    pub fn can_be_allowed(self) -> bool {
+        self.severity() == Severity::Warning && self.lint().is_some() && !matches!(self, Self::NoChannel | Self::UnusedAllow)
+    }
 }
 
 impl fmt::Display for Code {

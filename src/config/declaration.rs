@@ -64,6 +64,8 @@ pub enum ValueKind {
     Moment,
     /// The name of a secret.
     Secret,
+    /// The word of a lint that can be allowed.
+    Lint,
     /// A mail address, with a person's name or without.
     Mailbox,
     /// Bytes: an integer, or a string such as "1MiB".
@@ -201,6 +203,7 @@ impl ValueKind {
             | Self::DurationOrFalse
             | Self::Moment
             | Self::Secret
+            | Self::Lint
             | Self::Mailbox
             | Self::Size
             | Self::Integer { .. }
@@ -242,6 +245,7 @@ impl ValueKind {
             Self::DurationOrFalse => "a duration such as \"4h\", or `false`".into(),
             Self::Moment => "a date and time such as \"2026-11-28T22:00:00Z\"".into(),
             Self::Secret => "the name of a secret of `[secrets]`".into(),
+            Self::Lint => "the name of a lint such as \"chance-pages\"".into(),
             Self::Mailbox => "a mail address such as \"Canary <canary@example.com>\"".into(),
             Self::Size => "a size such as \"1MiB\", or bytes as an integer".into(),
             Self::Integer { min, max } if *max == i64::MAX => format!("an integer of {min} or more"),

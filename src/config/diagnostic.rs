@@ -13,6 +13,7 @@ pub(super) use crate::base::{did_you_mean, nearest};
 use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
+use super::allow::Allowed;
 use super::code::{Code, Severity};
 use super::tree::SourceSpan;
 
@@ -120,6 +121,8 @@ fn clean(text: impl Into<String>) -> String {
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
     errors: usize,
+    /// The lints that the files read so far allow.
+    pub(super) allowed: Vec<Allowed>,
 }
 
 /// Problems shown of one file, and errors after which checking of a file stops.
@@ -153,6 +156,12 @@ impl Diagnostics {
     pub(super) fn append(&mut self, other: Self) {
         self.errors += other.errors;
         self.found.extend(other.found);
+        self.allowed.extend(other.allowed);
+    }
+
+    /// Takes out what `is_allowed` says of. Errors stay, whatever it says.
+    pub(super) fn silence(&mut self, mut is_allowed: impl FnMut(&Diagnostic) -> bool) {
+        self.found.retain(|diagnostic| diagnostic.severity() == Severity::Error || !is_allowed(diagnostic));
     }
 
     /// Whether a file has so many errors that checking stops.
@@ -230,6 +239,14 @@ impl Diagnostics {
     /// Whether the configuration may not be used.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<T: IntoIterator<Item = Diagnostic>>(all: T) -> Self {
+        let mut diagnostics = Self::default();
+        all.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+        diagnostics
     }
 }
 

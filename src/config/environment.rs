@@ -41,6 +41,11 @@ impl Overrides {
         Self { file: Arc::new(SourceFile::new("environment", text)), variables }
     }
 
+    /// The text that diagnostics about variables point into.
+    pub(super) fn file(&self) -> &Arc<SourceFile> {
+        &self.file
+    }
+
     /// Puts the variables' values into the service's table.
     pub(super) fn apply<'f>(&'f self, table: &mut Table<'f>, diagnostics: &mut Diagnostics) {
         let secrets: Vec<String> =

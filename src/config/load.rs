@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::plan::{Canary, Listen, Plan, SecretSource, Service};
 use crate::source::SourceFile;
 
+use super::allow::{self, Judged};
 use super::cross;
 use super::environment::Overrides;
 use super::find::{folders, given, matched};
@@ -119,6 +120,7 @@ fn load_all(
     let variable =
         |name: &str| environment.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.len());
     let settings = service::read(&keys, &variable, &mut diagnostics);
+    allow::read(&keys.allow, &file, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
         None => matched(patterns(&keys), is_cancelled, &mut diagnostics),
@@ -139,6 +141,12 @@ fn load_all(
         wake_lint::channels(&keys, top(&file), &settings.alerting, &metadata, &mut diagnostics);
         wake_lint::reminders(&keys, &settings.alerting, &metadata, &mut diagnostics);
     }
+    let judged = match (probes, config) {
+        (None, _) => Judged::All,
+        (Some(_), Some(_)) => Judged::OfProbes,
+        (Some(_), None) => Judged::Nothing,
+    };
+    allow::finish((&file, overrides.file()), judged, &mut diagnostics);
     files.extend(paths);
     files.extend(settings.context.files_read());
     let folders = folders(patterns(&keys), is_cancelled);

@@ -9,11 +9,12 @@
 //! A new key is a line of a `section!` in `keys`, its field in [`plan`](crate::plan), its reading in `service` or `probe`, and a row in
 //! `config/README.md` or `probes/README.md`, which tests ask for. One of `[limits]` also says in `app::reload` whether a reload can
 //! change it. A new kind of value begins in [`value_kind`]. A new complaint is a [`Code`] and a case in `tests/config_errors`; if it only
-//! warns, it is a function in [`lint`]. Steps that probes [share](shared) and [defaults](step_defaults) are put into the tree of a probe
-//! before anything of it is read.
+//! warns, it is a function in [`lint`], and a row in the table of lints of one of those READMEs. What `allow` silences is in [`allow`].
+//! Steps that probes [share](shared) and [defaults](step_defaults) are put into the tree of a probe before anything of it is read.
 
 mod alert;
 mod alerting;
+mod allow;
 mod calendar;
 mod chance;
 mod channel;

@@ -11,7 +11,7 @@ use crate::source::{SourceFile, Span};
 
 use super::diagnostic::Label;
 use super::mask::{hidden, masked};
-use super::{Diagnostic, Diagnostics, Severity};
+use super::{Code, Diagnostic, Diagnostics, Severity};
 
 impl Diagnostics {
     /// The text for people: each problem with its code, `file:line:column`, the line, a caret and what to do. `colour` adds
@@ -23,6 +23,20 @@ impl Diagnostics {
         for diagnostic in self {
             text.push_str(&renderer.render(&[group(diagnostic, &mut masks)]));
             text.push_str("\n\n");
+        }
+        text
+    }
+
+    /// The text for people who did not ask for a check: errors in full, as [`Self::render`] has them, and how many warnings there are.
+    /// `check` is the command that shows those. A service is refused for having nobody to tell, so that is shown in full as well.
+    pub fn brief(&self, colour: bool, check: &str) -> String {
+        let (full, rest): (Vec<_>, Vec<_>) =
+            self.iter().cloned().partition(|found| found.severity() == Severity::Error || found.code == Code::NoChannel);
+        let mut text = Self::from_iter(full).render(colour);
+        match rest.len() {
+            0 => {}
+            1 => text.push_str(&format!("1 warning; `{check}` shows it\n")),
+            several => text.push_str(&format!("{several} warnings; `{check}` shows them\n")),
         }
         text
     }

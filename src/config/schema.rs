@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Code;
 use super::declaration::{Key, Rule, Section, ValueKind};
 use super::keys::{Library, Probe, Service};
 use super::section::DeclaredSection;
@@ -98,6 +99,10 @@ fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
         ValueKind::ForEach => json!({ "type": "string", "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]* in .+$" }),
         ValueKind::Slug | ValueKind::Secret => {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 })
+        }
+        ValueKind::Lint => {
+            let words: Vec<_> = Code::ALL.iter().filter(|code| code.can_be_allowed()).filter_map(|code| code.lint()).collect();
+            json!({ "enum": words })
         }
         ValueKind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
         ValueKind::Saying => json!({ "type": "string", "minLength": 1, "maxLength": 300 }),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::outcome::is_steering;
 
+use super::Code;
+use super::code::Severity;
 use super::diagnostic::nearest;
 use super::tree::Data;
 
@@ -109,6 +111,24 @@ pub(super) fn timezone(text: &str) -> Result<chrono_tz::Tz, String> {
         Some(near) => format!("there is no time zone `{text}`; did you mean `{near}`?"),
         None => format!("there is no time zone `{text}`"),
     })
+}
+
+/// A lint that can be allowed, by its word.
+pub(super) fn lint(text: &str) -> Result<Code, String> {
+    let rule = Code::of_lint(text).or_else(|| Code::of(text));
+    match rule {
+        Some(rule) if rule.lint() == Some(text) && rule.can_be_allowed() => Ok(rule),
+        Some(rule) if rule.severity() == Severity::Error => Err("an error cannot be allowed, only a lint can".into()),
+        Some(Code::NoChannel) => {
+            Err("it cannot be allowed: say `none = true` in `[notify]`, and nobody is told of anything".into())
+        }
+        Some(rule) if rule.can_be_allowed() => Err(format!("write it without `lint::`: \"{}\"", rule.lint().unwrap_or_default())),
+        Some(_) => Err("this one cannot be allowed: do what it says".into()),
+        None => Err(match nearest(text, Code::ALL.iter().filter(|code| code.can_be_allowed()).filter_map(|code| code.lint())) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "there is no such lint; `serinus check` shows the word of each, behind `lint::`".into(),
+        }),
+    }
 }
 
 /// A name that expressions can use.

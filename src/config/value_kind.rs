@@ -85,6 +85,7 @@ texts! {
     Title: &'t str, value::title;
     Saying: &'t str, value::saying;
     Secret: &'t str, value::secret_name;
+    Lint: super::Code, value::lint;
     Mailbox: &'t str, value::mailbox;
     Duration: std::time::Duration, value::duration;
     SocketAddress: std::net::SocketAddr, |text: &str| text.parse().map_err(|_| must_be(&ValueKind::SocketAddress));
@@ -323,6 +324,7 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         ValueKind::DurationOrFalse => DurationOrFalse::read(node).map(drop),
         ValueKind::Moment => Moment::read(node).map(drop),
         ValueKind::Secret => Secret::read(node).map(drop),
+        ValueKind::Lint => Lint::read(node).map(drop),
         ValueKind::Mailbox => Mailbox::read(node).map(drop),
         ValueKind::Size => Size::read(node).map(drop),
         ValueKind::Integer { min, max } => integer(node, *min, *max).map(drop),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use serinus::config::Code;
 use serinus::outcome::{Reason, Verdict};
 
 const PROBES: &str = "probes/README.md";
@@ -199,6 +200,27 @@ fn the_documented_verdicts_and_reasons_are_exactly_those_of_the_program() {
     assert_eq!(verdicts, Verdict::ALL.map(Verdict::as_str));
     let reasons: Vec<(&str, &str)> = Reason::ALL.iter().map(|reason| (Verdict::of(*reason).as_str(), reason.as_str())).collect();
     assert_eq!(table(&text, "| verdict | reason | when |"), reasons);
+}
+
+#[test]
+fn every_lint_is_explained_and_every_explained_one_is_there() {
+    let mut explained = BTreeSet::new();
+    for path in [PROBES, CONFIG] {
+        let text = read(path);
+        let head = "| lint | what it means | why it matters | how to mend it | when to allow it |";
+        let rows = text.split_once(head).unwrap_or_else(|| panic!("{path} has no table of lints")).1.lines().skip(2);
+        for row in rows.take_while(|row| row.starts_with('|')) {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            assert!(cells.len() == 5 && cells.iter().all(|cell| !cell.is_empty()), "{path}: each says everything: {row}");
+            let word = cells[0].trim_matches('`');
+            let code =
+                Code::ALL.iter().find(|code| code.lint() == Some(word)).unwrap_or_else(|| panic!("{path}: no lint {word}"));
+            assert_eq!(cells[4].starts_with("never"), !code.can_be_allowed(), "{path}: {row}");
+            explained.insert(word.to_owned());
+        }
+    }
+    let missing: Vec<_> = Code::ALL.iter().filter_map(|code| code.lint()).filter(|word| !explained.contains(*word)).collect();
+    assert!(missing.is_empty(), "explained nowhere: {missing:?}");
 }
 
 #[test]

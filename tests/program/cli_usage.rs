@@ -100,6 +100,54 @@ fn warnings_alone_exit_0() {
     assert_eq!((&found["valid"], &found["errors"], &found["warnings"]), (&true.into(), &0.into(), &1.into()));
 }
 
+/// A folder with a probe that draws one lint, and a service that has it.
+fn warned() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = probe("p", target(Answer::Ok), "json.state == 'ok'").replace("owner = \"nobody\"\n", "");
+    std::fs::write(folder.path().join("p.toml"), text).unwrap();
+    std::fs::write(folder.path().join("service.toml"), "probes = [\"p.toml\"]\nnotify.none = true\n").unwrap();
+    folder
+}
+
+#[test]
+fn with_strict_a_warning_exits_2_and_the_last_line_says_so() {
+    let folder = warned();
+    for args in [&["check", "p.toml"][..], &["check", "-c", "service.toml"]] {
+        assert_exit(&run(folder.path(), args), 0);
+        let strict = run(folder.path(), &[args, &["--strict"]].concat());
+        assert_exit(&strict, 2);
+        assert!(stdout(&strict).contains("lint::unowned"), "{}", stdout(&strict));
+        assert!(stderr(&strict).lines().last().unwrap().contains("--strict"), "{}", stderr(&strict));
+        let json = run(folder.path(), &[args, &["--strict", "--output", "json"]].concat());
+        assert_exit(&json, 2);
+        let found: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+        assert_eq!((&found["valid"], &found["strict"], &found["warnings"]), (&true.into(), &true.into(), &1.into()));
+    }
+    let text = std::fs::read_to_string(folder.path().join("p.toml")).unwrap();
+    std::fs::write(folder.path().join("p.toml"), format!("allow = [\"unowned\"]\n{text}")).unwrap();
+    let allowed = run(folder.path(), &["check", "-c", "service.toml", "--strict"]);
+    assert_exit(&allowed, 0);
+    assert_eq!(stderr(&allowed), "2 files, 1 canary: no problems\n");
+}
+
+#[test]
+fn only_check_prints_warnings_in_full() {
+    let folder = warned();
+    let output = run(folder.path(), &["test", "p.toml"]);
+    assert_exit(&output, 0);
+    assert!(!stderr(&output).contains("lint::"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 warning; `serinus check p.toml` shows it\n"), "{}", stderr(&output));
+    let output = run(folder.path(), &["test", "p", "-c", "service.toml"]);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("1 warning; `serinus check -c service.toml` shows it\n"), "{}", stderr(&output));
+    let text = std::fs::read_to_string(folder.path().join("p.toml")).unwrap();
+    std::fs::write(folder.path().join("p.toml"), text.replace("deadline", "deadlin")).unwrap();
+    let output = run(folder.path(), &["test", "p.toml"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("config::unknown-key") && stderr(&output).contains("1 warning; "), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("lint::"), "{}", stderr(&output));
+}
+
 #[test]
 fn a_configuration_that_is_not_there_is_bad_usage() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use crate::plan::{LatencyOf, Overlap, Unjournalled};
 use super::super::declaration::{Key, Rule, Section};
 use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, TablesOr, section, sentence, words};
 use super::super::value_kind::{
-    Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url,
+    Bool, Choice, Cron, Default, Duration, Integer, Json, Lint, Scalar, Share, Slug, Text, Timezone, Title, Url,
 };
 use super::super::value_kind::{Value, Words};
 use super::alert::{Alert, ProbeMaintenance};
@@ -69,6 +69,8 @@ section! {
         redact: Table<Redact> [always],
         /// Windows in which it is not run.
         maintenance: OneOrMore<ProbeMaintenance>,
+        /// Lints of `serinus check` that were looked at and are silent in this probe, each by its word, such as "chance-pages".
+        allow: List<Lint> = [],
     }
     rules: &[Rule::ExactlyOne(&["every", "cron"]), Rule::Needs("timezone", "cron"), Rule::Needs("runs", "every")];
     later: &["observe", "sweep"];

@@ -7,7 +7,7 @@ use super::super::section::{
     DeclaredSection, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words,
 };
 use super::super::value_kind::{
-    Bool, Choice, Default, Duration, File, Glob, Integer, Json, Schemes, Share, Size, Slug, SocketAddress, Template,
+    Bool, Choice, Default, Duration, File, Glob, Integer, Json, Lint, Schemes, Share, Size, Slug, SocketAddress, Template,
 };
 use super::super::value_kind::{Text, Url, Value, Words};
 use super::alert::Maintenance;
@@ -52,6 +52,8 @@ section! {
         limits: Table<Limits> [always],
         /// Shape of the log lines.
         log_format: Choice<LogFormat> = "human",
+        /// Lints of `serinus check` that were looked at and are silent in this file, each by its word, such as "maintenance-over".
+        allow: List<Lint> = [],
     }
     later: &["observe", "databases", "metrics"];
 }

@@ -35,7 +35,9 @@ use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::shared::{self, Spliced, Uses};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact, step_defaults};
+use super::{
+    Code, Diagnostic, Diagnostics, alert, allow, chance, check, device, lint, maintenance, parse, redact, step_defaults,
+};
 
 /// A probe read from its file, before it is combined with the others.
 #[derive(Debug)]
@@ -54,7 +56,12 @@ fn read(
 ) -> (Option<ProbeMetadata>, Option<ParsedProbe>) {
     let mut found = Diagnostics::default();
     let (metadata, parsed) = match parse::parse(file, &mut found) {
-        Some(table) => read_document(file, &table, context, &mut found),
+        Some(table) => {
+            let read = read_document(file, &table, context, &mut found);
+            allow::read(&keys::Probe::keys(&table).allow, file, &mut found);
+            allow::silence_all(&mut found);
+            read
+        }
         None => (None, None),
     };
     let parsed = parsed.filter(|_| !found.has_errors());

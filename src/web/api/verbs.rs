@@ -131,7 +131,7 @@ pub struct Reloaded {
     pub applied: bool,
     /// One sentence.
     pub message: String,
-    /// Errors and warnings, each with its place.
+    /// Errors, each with its place, and how many warnings there are.
     pub diagnostics: String,
 }
 
