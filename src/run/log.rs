@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::outcome::{AttemptDetail, AttemptReport, Cause, SpanId, StepReport, StepResult};
+use crate::outcome::{AttemptDetail, AttemptReport, Cause, Held, SpanId, StepReport, StepResult};
 
 use super::scope::Names;
 use super::stall::StallLog;
@@ -45,6 +45,8 @@ struct LogState {
     shown: usize,
     /// How many of them are passed rounds of loops.
     passed_rounds: usize,
+    /// How many of those have a warning that did not hold.
+    warned_rounds: usize,
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
     /// Attempts that are under way.
@@ -57,6 +59,19 @@ struct LogState {
     ends: HashMap<Arc<str>, Instant>,
     /// When any step last ended.
     last_end: Instant,
+}
+
+impl LogState {
+    /// Of so many rounds that did not hold all, what did not is kept: also where it is the last round that makes the run degraded.
+    fn keep_warnings(&mut self, report: &mut StepReport) {
+        self.warned_rounds += usize::from(report.degraded_by().next().is_some());
+        if self.passed_rounds <= KEPT_ROUNDS {
+            return;
+        }
+        let keeps = self.warned_rounds <= KEPT_ROUNDS;
+        report.warnings.retain(|warning| keeps && warning.held != Held::Yes);
+        report.warnings.shrink_to_fit();
+    }
 }
 
 /// An attempt under way.
@@ -79,6 +94,7 @@ impl Log {
             steps: Vec::new(),
             shown: 0,
             passed_rounds: 0,
+            warned_rounds: 0,
             open: Vec::new(),
             open_attempts: Vec::new(),
             undos: Vec::new(),
@@ -170,6 +186,7 @@ impl Log {
             if state.passed_rounds > KEPT_ROUNDS {
                 (report.expectations, report.captures) = (Vec::new(), Vec::new());
             }
+            state.keep_warnings(&mut report);
         }
         state.steps.push(report);
     }

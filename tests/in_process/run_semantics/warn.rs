@@ -129,6 +129,21 @@ async fn each_round_and_each_parallel_step_warns_by_itself() {
 }
 
 #[tokio::test]
+async fn of_many_rounds_what_did_not_hold_is_kept_up_to_a_bound_and_never_lost() {
+    let target = Target::start(ok("{}")).await;
+    for (warn, kept) in [("item < 299", 1), ("item < 90", 200)] {
+        let keys = format!(
+            "for_each = \"item in range(300) | list\"\nat_once = 32\nexpect = [\"status == 200\"]\nwarn = [\"{warn}\", \"status == 200\"]"
+        );
+        let ran = Journey::new(&target).run(&step("each", &keys)).await;
+        ran.assert_passed();
+        assert_eq!((ran.report.degraded_by().count(), ran.report.is_degraded()), (kept, true), "{warn}");
+        let warnings: usize = ran.report.steps.iter().map(|step| step.warnings.len()).sum();
+        assert!(warnings <= 2 * 200 + kept, "of the rounds after them what held is left out: {warnings}");
+    }
+}
+
+#[tokio::test]
 async fn a_transport_error_leaves_nothing_to_warn_of_and_a_blocked_run_is_not_degraded() {
     let target = Target::start(ok(r#"{"billable":false}"#)).await;
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
