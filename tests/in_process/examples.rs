@@ -154,7 +154,9 @@ async fn music_server(loses_edits: bool) -> Target {
             },
             Some("updatePlaylist.view") => {
                 if let Some((_, songs)) = playlists.get_mut(&one("playlistId")).filter(|_| !loses_edits) {
-                    all("songIndexToRemove").iter().for_each(|at| drop(songs.remove(at.parse().unwrap())));
+                    for at in all("songIndexToRemove") {
+                        songs.remove(at.parse().unwrap());
+                    }
                     songs.extend(all("songIdToAdd"));
                 }
                 json!({})

@@ -37,10 +37,13 @@ pub(super) fn check<'f>(
     let differing = asked.iter().find(|node| scope.template_ahead(node).is_some_and(|template| differs(&template)));
     let device = keys.device.and_then(|node| node.as_text()).unwrap_or("default");
     let mut chosen = devices.iter().filter(|(name, _)| ***name == *device || device.contains("{{")).map(|(_, device)| device);
-    let by_device = chosen.any(|device| device.requests.content().any(&differs)).then_some(item.node);
-    if let Some(span) = differing.map(|node| node.span).or(by_device.filter(|_| keys.http.entry.is_some()).map(|node| node.span))
-    {
-        let message = "this is another value at each attempt, so that the cleanup would undo one creation of several";
+    let by_device = keys.http.entry.is_some() && chosen.any(|device| device.requests.content().any(&differs));
+    let found = match differing {
+        Some(node) => Some((node.span, "this is")),
+        None => by_device.then_some((item.node.span, "what the device adds to this step's requests is")),
+    };
+    if let Some((span, what)) = found {
+        let message = format!("{what} another value at each attempt, so that the cleanup would undo one creation of several");
         scope.diagnostics.push(
             Diagnostic::at(Code::ChangingCreation, span, message).help(
                 "choose it in `[vars]`: all attempts then create the same; or look for what was created in a step of its own",

@@ -96,7 +96,7 @@ async fn defaults_hold_for_steps_that_do_not_say_otherwise() {
     })
     .await;
     let head = "[devices.phone]\nheaders = { x-device = \"phone\" }\n[defaults]\ndevice = \"phone\"\ntimeout = \"300ms\"\nretry = { attempts = 2, backoff = \"1ms\" }\n";
-    let journey = |_| {
+    let journey = || {
         Journey::new(&target)
             .head(head)
             .file("read.toml", "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n")
@@ -105,13 +105,13 @@ async fn defaults_hold_for_steps_that_do_not_say_otherwise() {
         format!("[[step]]\nname = \"slow\"\nhttp.get = \"{{{{ api }}}}/slow\"\nexpect = [\"status == 200\"]\n{keys}")
     };
     for (keys, attempts) in [("", 2), ("retry = false", 1), ("retry = { attempts = 3, backoff = \"1ms\" }", 3)] {
-        let ran = journey(()).run(&slow(keys)).await;
+        let ran = journey().run(&slow(keys)).await;
         assert_eq!((ran.reason(), ran.report.steps[0].attempts.len()), (Reason::Timeout, attempts), "{keys}");
     }
     let steps = "[[step]]\nuse = \"read.toml\"\n\
         [[step]]\nname = \"side by side\"\n[[step.parallel]]\nname = \"own\"\ndevice = \"default\"\nhttp.get = \"{{ api }}/own\"\nexpect = [\"status == 200\"]\n\
         [[step.parallel]]\nname = \"polls\"\nhttp.get = \"{{ api }}/polls\"\neventually = { within = \"5s\" }\nexpect = [\"status == 200\"]\n";
-    journey(()).run(steps).await.assert_passed();
+    journey().run(steps).await.assert_passed();
     let mut seen: Vec<String> = target
         .seen()
         .iter()
