@@ -261,6 +261,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
             let help = suggestion(key, self.cell_keys.iter().map(String::as_str));
             self.diagnostics.push(
                 Diagnostic::at(Code::UnknownCellKey, span(), format!("the matrix has no key `{key}`"))
+                    .mend_name(key, self.cell_keys.iter().map(String::as_str))
                     .help("give its values in `[matrix]`")
                     .maybe_help(help),
             );
@@ -328,13 +329,18 @@ impl<'f> NameScope<'_, 'f> {
             "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
             "vars" => unknown.help("variables are used by their own names"),
             "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.help(self.what_to_do(name, stage, bare)),
+            _ => unknown.mend_name(name, self.names_at(stage).filter(|_| !bare)).help(self.what_to_do(name, stage, bare)),
         }
     }
 
-    fn what_to_do(&self, name: &str, stage: Stage, bare: bool) -> String {
+    /// The names that expressions can use.
+    fn names_at(&self, stage: Stage) -> impl Iterator<Item = &str> {
         let own = self.visible.iter().map(|declared| declared.name.as_str());
-        let known = own.chain(self.context.var_names()).chain(ALWAYS).chain(stage.result_names().map(|name| -> &str { name }));
+        own.chain(self.context.var_names()).chain(ALWAYS).chain(stage.result_names().map(|name| -> &str { name }))
+    }
+
+    fn what_to_do(&self, name: &str, stage: Stage, bare: bool) -> String {
+        let known = self.names_at(stage);
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
@@ -372,9 +378,10 @@ pub(super) fn reserved(name: &str, span: SourceSpan<'_>, what: &str) -> Option<D
 
 /// The problem of a secret that nobody declared.
 pub(super) fn unknown_secret<'k>(name: &str, span: SourceSpan<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
-    let help = did_you_mean(name, known)
+    let known: Vec<&str> = known.into_iter().collect();
+    let help = did_you_mean(name, known.iter().copied())
         .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
-    Diagnostic::at(Code::UnknownSecret, span, format!("there is no secret `{name}`")).help(help)
+    Diagnostic::at(Code::UnknownSecret, span, format!("there is no secret `{name}`")).mend_name(name, known).help(help)
 }
 
 #[cfg(test)]
