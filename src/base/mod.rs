@@ -7,4 +7,4 @@ mod nearest;
 pub mod thread;
 pub mod time;
 
-pub use nearest::{did_you_mean, nearest, nearest_above};
+pub use nearest::{did_you_mean, nearest, nearest_above, only_near, slip_of};

@@ -105,6 +105,12 @@ pub(crate) struct CheckArgs {
     /// Exit with 2 where there are warnings too, as pipelines want; `allow = ["WORD"]` at the top of a file silences a lint there
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Mend in the files what has one obvious mend, such as a misspelt key, say what was changed, and check again
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// With --fix: say what would be changed, and change nothing
+    #[arg(long, requires = "fix")]
+    pub(crate) dry_run: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

@@ -13,6 +13,7 @@ mod demo;
 mod demo_result;
 mod exit;
 mod export;
+mod fix;
 mod grid;
 mod healthcheck;
 mod incidents;

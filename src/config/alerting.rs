@@ -55,6 +55,7 @@ fn route(keys: &RouteKeys<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diag
             None => diagnostics.push(
                 Diagnostic::at(Code::UnknownChannel, node.span, format!("there is no channel `{name}`"))
                     .help("add it, as in `[[notify.slack]]`; its `name` is its kind's unless it is given another")
+                    .mend_name(name, channels.iter().map(|channel| &*channel.name))
                     .maybe_help(suggestion(name, channels.iter().map(|channel| &*channel.name))),
             ),
         }

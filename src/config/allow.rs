@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::source::{SourceFile, Span};
 
+use super::mend::Mend;
 use super::section::{Field, Item};
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
@@ -22,6 +23,8 @@ pub(super) struct Allowed {
     /// Where it is written, which may be an environment variable.
     file: Arc<SourceFile>,
     span: Span,
+    /// What takes it out.
+    mend: Option<Mend>,
     /// Whether it has silenced something.
     used: bool,
 }
@@ -44,9 +47,12 @@ const OF_SEVERAL: [Code; 1] = [Code::NoEffect];
 pub(super) fn read(written: &Field<'_, Vec<Item<'_, Code>>>, of: &Arc<SourceFile>, diagnostics: &mut Diagnostics) {
     let mut known = HashSet::new();
     for Item { value: code, node } in written.iter() {
+        let without_item = || written.node().and_then(|list| Mend::without_item(list, node));
         if known.insert(*code) {
             let (file, span) = (Arc::clone(node.span.file), node.span.range);
-            diagnostics.allowed.push(Allowed { code: *code, of: Arc::clone(of), file, span, used: false });
+            let only = written.entry.filter(|_| written.len() == 1);
+            let mend = only.and_then(Mend::without_key).or_else(without_item);
+            diagnostics.allowed.push(Allowed { code: *code, of: Arc::clone(of), file, span, mend, used: false });
         } else {
             let word = code.lint().unwrap_or_default();
             diagnostics.push(
@@ -82,6 +88,7 @@ pub(super) fn finish((service, variables): (&Arc<SourceFile>, &Arc<SourceFile>),
         let span = SourceSpan { file: &allowed.file, range: allowed.span };
         diagnostics.push(
             Diagnostic::at(Code::UnusedAllow, span, format!("`{word}` is allowed, and nothing here draws it"))
+                .mend(allowed.mend)
                 .help("take it out: it would silence the next one, which nobody has looked at"),
         );
     }

@@ -6,6 +6,7 @@
 use super::declaration::{Key, Rule, Section, ValueKind};
 use super::diagnostic::{list, nearest, suggestion};
 use super::keys;
+use super::mend::{Mend, meant};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::value;
 use super::value_kind::{self, ValueError};
@@ -30,7 +31,7 @@ impl<'f> Checker<'_, 'f> {
             }
             match section.key(&entry.key) {
                 Some(key) => self.value(&entry.value, &key.kind, section, key.name),
-                None => self.unknown(entry, section),
+                None => self.unknown(entry, table, section),
             }
         }
         let absent = |key: &&Key| table.get(key.name).is_none() && !misspelt(table, section, key.name);
@@ -116,7 +117,10 @@ impl<'f> Checker<'_, 'f> {
                     .diagnostics
                     .push(Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{name}`")).help(why).hidden()),
                 Err(ValueError::WrongType) => self.wrong_type(node, kind, name, data),
-                Err(ValueError::Invalid(why)) => self.invalid(node, name, &why),
+                Err(ValueError::Invalid(why)) => {
+                    let mend = value_kind::meant(kind, node).and_then(|(word, meant)| Mend::word(node.span, word, meant));
+                    self.diagnostics.push(invalid(node, name, &why).mend(mend));
+                }
             },
         }
     }
@@ -170,10 +174,10 @@ impl<'f> Checker<'_, 'f> {
     }
 
     fn invalid(&mut self, node: &Node<'f>, name: &str, why: &str) {
-        self.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{name}`")).help(why));
+        self.diagnostics.push(invalid(node, name, why));
     }
 
-    fn unknown(&mut self, entry: &TableEntry<'f>, section: &'static Section) {
+    fn unknown(&mut self, entry: &TableEntry<'f>, table: &Table<'f>, section: &'static Section) {
         let name = entry.key.as_ref();
         let diagnostic = if section.later.contains(&name) {
             let message = format!("`{name}` of {} comes with a later version", section.title);
@@ -185,15 +189,20 @@ impl<'f> Checker<'_, 'f> {
         } else if let Some(diagnostic) = self.misplaced(entry, section) {
             diagnostic
         } else {
+            let further_in = further_in(name, section);
+            let meant = meant(name, section.names()).filter(|meant| further_in.is_none() && table.entry(meant).is_none());
             Diagnostic::at(Code::UnknownKey, entry.key_span, format!("{} has no key `{name}`", section.title))
-                .maybe_help(further_in(name, section).or_else(|| suggestion(name, section.names())))
+                .mend(meant.and_then(|meant| Mend::word(entry.key_span, name, meant)))
+                .maybe_help(further_in.or_else(|| suggestion(name, section.names())))
         };
         self.diagnostics.push(diagnostic);
     }
 
     /// A key of a section further up that stands below the header of one further down.
     fn misplaced(&self, entry: &TableEntry<'f>, section: &'static Section) -> Option<Diagnostic> {
-        let (owner, begins) = self.above.iter().rev().find(|(owner, _)| owner.key(&entry.key).is_some())?;
+        let at = self.above.iter().rposition(|(owner, _)| owner.key(&entry.key).is_some())?;
+        let (owner, begins) = &self.above[at];
+        let owner_begins = at.checked_sub(1).map(|outer| self.above[outer].1);
         let header = header(*begins)?;
         // A typing slip in the table itself is likelier than a misplaced key of the same spelling.
         if nearest(&entry.key, section.names()).is_some_and(|near| near.len() == entry.key.len()) {
@@ -203,6 +212,7 @@ impl<'f> Checker<'_, 'f> {
         let message = format!("`{}` is a key of {}, and stands in {}", entry.key, owner.title, section.title);
         Some(
             Diagnostic::at(Code::MisplacedKey, entry.key_span, message)
+                .mend(Mend::above_header(entry, *begins, owner_begins))
                 .related(*begins, "what follows this line belongs to it")
                 .help(format!("move it above line {line}, where `{header}` begins")),
         )
@@ -224,6 +234,10 @@ impl<'f> Checker<'_, 'f> {
         }
         self.diagnostics.push(diagnostic);
     }
+}
+
+fn invalid(node: &Node<'_>, name: &str, why: &str) -> Diagnostic {
+    Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{name}`")).help(why)
 }
 
 /// Unknown keys of a table that may be misspelt ones.

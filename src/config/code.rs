@@ -215,9 +215,10 @@ codes! {
 const LINT: &str = "lint::";
 
 impl Code {
-    /// The rule of this code, if there is one.
+    /// The rule of this code, or of the word behind its `::`, if there is one.
     pub(super) fn of(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|rule| rule.as_str() == code)
+        let is_it = |rule: &Self| rule.as_str() == code || rule.as_str().split_once("::").is_some_and(|(_, word)| word == code);
+        Self::ALL.iter().copied().find(is_it)
     }
 
     /// The lint that `allow` calls by this word, which is its code without `lint::`.

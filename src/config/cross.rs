@@ -106,6 +106,7 @@ pub(super) fn needs(probes: &[ProbeMetadata], diagnostics: &mut Diagnostics) {
             let others = known.iter().copied().filter(|other| *other != probe.name);
             diagnostics.push(
                 Diagnostic::at(Code::UnknownProbe, probe.span(*range), format!("there is no probe `{name}`"))
+                    .mend_name(name, others.clone())
                     .maybe_help(suggestion(name, others)),
             );
         }
@@ -152,8 +153,11 @@ fn warn_of_unknown(written: &Selector<'_>, what: &str, known: &BTreeSet<&str>, d
     for Item { value: word, node } in written.items().iter().filter(|item| !known.contains(item.value)) {
         any = true;
         let help = suggestion(word, known.iter().copied()).unwrap_or_else(|| "no probe has any".to_owned());
-        diagnostics
-            .push(Diagnostic::at(Code::MatchesNothing, node.span, format!("{what} `{word}`, so it matches nothing")).help(help));
+        diagnostics.push(
+            Diagnostic::at(Code::MatchesNothing, node.span, format!("{what} `{word}`, so it matches nothing"))
+                .mend_name(word, known.iter().copied())
+                .help(help),
+        );
     }
     any
 }

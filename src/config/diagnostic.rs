@@ -9,12 +9,14 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::slip_of;
 pub(super) use crate::base::{did_you_mean, nearest};
 use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
 use super::allow::Allowed;
 use super::code::{Code, Severity};
+use super::mend::Mend;
 use super::tree::SourceSpan;
 
 /// A place in a file and what is to be said of it.
@@ -49,6 +51,8 @@ pub struct Diagnostic {
     pub related: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
+    /// What does it, where there is one obvious way.
+    pub mend: Option<Mend>,
 }
 
 impl Diagnostic {
@@ -59,7 +63,7 @@ impl Diagnostic {
 
     /// A problem without a place.
     pub(super) fn without_span(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: clean(message), primary: None, related: Vec::new(), help: None }
+        Self { code, message: clean(message), primary: None, related: Vec::new(), help: None, mend: None }
     }
 
     /// Says something beside the caret.
@@ -88,6 +92,21 @@ impl Diagnostic {
     pub(super) fn maybe_help(mut self, text: Option<String>) -> Self {
         self.help = text.map(clean).or(self.help);
         self
+    }
+
+    /// Says what mends it, if there is something that obviously does.
+    pub(super) fn mend(mut self, mend: Option<Mend>) -> Self {
+        self.mend = mend;
+        self
+    }
+
+    /// Mends a name that the file uses and that is a slip of one that it declares.
+    pub(super) fn mend_name<'k>(self, name: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        let mend = self.primary.as_ref().filter(|label| !label.hidden).and_then(|label| {
+            let span = SourceSpan { file: &label.file, range: label.span };
+            Mend::word(span, name, slip_of(name, known)?)
+        });
+        self.mend(mend)
     }
 
     /// Shows another place as well.

@@ -11,7 +11,7 @@ use crate::source::{SourceFile, Span};
 
 use super::diagnostic::Label;
 use super::mask::{hidden, masked};
-use super::{Code, Diagnostic, Diagnostics, Severity};
+use super::{Code, Diagnostic, Diagnostics, Edit, Mend, Severity};
 
 impl Diagnostics {
     /// The text for people: each problem with its code, `file:line:column`, the line, a caret and what to do. `colour` adds
@@ -42,7 +42,8 @@ impl Diagnostics {
     }
 
     /// The form for programs: a list of objects with `severity`, `code`, `message`, `help`, and, unless the problem has no
-    /// place, `file`, `line`, `column`, `end_line`, `end_column` (from 1, the end being one past the last character).
+    /// place, `file`, `line`, `column`, `end_line`, `end_column` (from 1, the end being one past the last character). `mend` is what `check --fix` does in that file, a list of `{line, column,
+    /// end_line, end_column, text}`, or null.
     pub fn to_json(&self) -> Value {
         self.iter().map(object).collect()
     }
@@ -127,5 +128,12 @@ fn object(diagnostic: &Diagnostic) -> Value {
         object["end_line"] = end.line.into();
         object["end_column"] = end.column.into();
     }
+    object["mend"] =
+        diagnostic.mend.as_ref().map_or(Value::Null, |mend| mend.edits.iter().map(|edit| of_edit(mend, edit)).collect());
     object
+}
+
+fn of_edit(mend: &Mend, edit: &Edit) -> Value {
+    let [start, end] = [edit.span.start, edit.span.end].map(|at| mend.file.location(at));
+    json!({ "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column, "text": edit.text })
 }

@@ -297,6 +297,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
             let help = suggestion(key, self.cell_keys.iter().map(String::as_str));
             self.diagnostics.push(
                 Diagnostic::at(Code::UnknownCellKey, span(), format!("the matrix has no key `{key}`"))
+                    .mend_name(key, self.cell_keys.iter().map(String::as_str))
                     .help("give its values in `[matrix]`")
                     .maybe_help(help),
             );
@@ -367,28 +368,34 @@ impl<'f> NameScope<'_, 'f> {
             "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
             "vars" => unknown.help("variables are used by their own names"),
             "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.help(self.what_to_do(name, span, stage, bare)),
+            _ => {
+                let known = self.names_at(span, stage);
+                let meant = known.iter().copied().filter(|_| !bare);
+                unknown.mend_name(name, meant).help(self.what_to_do(name, span, &known, bare))
+            }
         }
     }
 
-    fn what_to_do(&self, name: &str, span: SourceSpan<'f>, stage: Stage, bare: bool) -> String {
+    /// The names that expressions can use at a place.
+    fn names_at(&self, span: SourceSpan<'f>, stage: Stage) -> Vec<&str> {
         let of = self.uses.and_then(|uses| uses.of(span)).map(|(_, of)| of);
         let parameters = of.into_iter().flat_map(|of| of.parameters.iter().map(|(name, _)| *name));
         let own = self.visible.iter().filter(|declared| self.sees(span, declared)).map(|declared| declared.name.as_str());
         let written = own.map(|name| of.and_then(|of| of.written(name)).unwrap_or(name));
-        let known = parameters
-            .chain(written)
-            .chain(self.context.var_names())
-            .chain(ALWAYS)
-            .chain(stage.result_names().map(|name| -> &str { name }));
+        let vars = self.context.var_names().chain(ALWAYS);
+        parameters.chain(written).chain(vars).chain(stage.result_names().map(|name| -> &str { name })).collect()
+    }
+
+    fn what_to_do(&self, name: &str, span: SourceSpan<'f>, known: &[&str], bare: bool) -> String {
+        let is_shared = self.uses.and_then(|uses| uses.of(span)).is_some();
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
-        match (did_you_mean(name, known), bare) {
+        match (did_you_mean(name, known.iter().copied()), bare) {
             (Some(question), true) => format!("text is quoted: '{name}'; or {question}"),
             (None, true) => format!("text is quoted: '{name}'; a name is declared in `[vars]` or captured in an earlier step"),
             (Some(question), false) => question,
-            (None, false) if of.is_some() => {
+            (None, false) if is_shared => {
                 format!(
                     "a library of steps sees its parameters and what its steps capture: declare `[parameters]` `{name} = {{}}`"
                 )
@@ -430,9 +437,10 @@ pub(super) fn reserved(name: &str, span: SourceSpan<'_>, what: &str) -> Option<D
 
 /// The problem of a secret that nobody declared.
 pub(super) fn unknown_secret<'k>(name: &str, span: SourceSpan<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
-    let help = did_you_mean(name, known)
+    let known: Vec<&str> = known.into_iter().collect();
+    let help = did_you_mean(name, known.iter().copied())
         .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
-    Diagnostic::at(Code::UnknownSecret, span, format!("there is no secret `{name}`")).help(help)
+    Diagnostic::at(Code::UnknownSecret, span, format!("there is no secret `{name}`")).mend_name(name, known).help(help)
 }
 
 #[cfg(test)]

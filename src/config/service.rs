@@ -12,6 +12,7 @@ use crate::plan::{
 use super::context::ServiceContext;
 use super::diagnostic::suggestion;
 use super::keys::{HeartbeatKeys, LimitsKeys, ListenKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
+use super::mend::Mend;
 use super::probe::{self, constant};
 use super::scope::{MOST_NAMES, NameScope};
 use super::scope::{reserved, unknown_secret};
@@ -114,6 +115,7 @@ fn regions(keys: &ServiceKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Reg
         } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, region.span, format!("the region `{name}` is listed twice"))
+                    .mend(keys.regions.node().and_then(|list| Mend::without_item_at(list, region.span)))
                     .help("take one of them out"),
             );
         }
@@ -148,6 +150,7 @@ fn active(keys: &ServiceKeys<'_>, regions: &[Arc<Region>], diagnostics: &mut Dia
     if !regions.iter().any(|region| &*region.name == name) {
         diagnostics.push(
             Diagnostic::at(Code::UnknownRegion, span, format!("`regions` has no region `{name}`"))
+                .mend_name(name, regions.iter().map(|region| &*region.name))
                 .maybe_help(suggestion(name, regions.iter().map(|region| &*region.name))),
         );
     }
@@ -252,6 +255,7 @@ fn self_check(keys: &SelfCheckKeys<'_>, diagnostics: &mut Diagnostics) -> SelfCh
         if !seen.insert(url.to_string()) {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, span, "this endpoint is listed twice")
+                    .mend(keys.endpoints.node().and_then(|list| Mend::without_item(list, item.node)))
                     .help("the majority decides: name places that do not fail together"),
             );
         }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::calendar::{DateTimeValue, cron, date_time};
 use super::declaration::ValueKind;
 use super::diagnostic::nearest;
+use super::mend;
 use super::tree::{Data, Node, SourceSpan};
 use super::value;
 
@@ -303,6 +304,21 @@ fn word(node: &Node<'_>, words: &'static [&'static str]) -> Result<usize, ValueE
             None => must_be(&ValueKind::Choice(words)),
         })
     })
+}
+
+/// What is written where a word is to be, and the word that was obviously meant.
+pub(super) fn meant<'n>(kind: &ValueKind, node: &'n Node<'_>) -> Option<(&'n str, &'static str)> {
+    let text = node.as_text()?;
+    let meant = match kind {
+        ValueKind::Choice(words) => mend::meant(text, words.iter().copied()),
+        ValueKind::Timezone => mend::meant(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())),
+        ValueKind::Lint => {
+            let word = text.strip_prefix("lint::").unwrap_or(text);
+            mend::meant(word, super::Code::ALL.iter().filter(|code| code.can_be_allowed()).filter_map(|code| code.lint()))
+        }
+        _ => None,
+    };
+    Some((text, meant?))
 }
 
 fn must_be(kind: &ValueKind) -> String {

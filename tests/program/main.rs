@@ -24,6 +24,7 @@ mod readers;
 mod service_support;
 
 mod api;
+mod cli_fix;
 mod cli_run;
 mod cli_sweep;
 mod cli_test;

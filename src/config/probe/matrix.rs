@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::outcome::is_steering;
 use crate::plan::{Cell, CellValue, LABEL_NAMES};
 
+use super::super::mend::Mend;
 use super::super::scope::NameScope;
 use super::super::section::{Item, Named};
 use super::super::tree::{Data, Node, TableEntry};
@@ -93,9 +94,11 @@ fn values<'f>(entry: &TableEntry<'f>, items: &[Item<'f, &'f Node<'f>>], scope: &
         if known.insert(value.to_string()) {
             values.push(value);
         } else {
-            scope
-                .diagnostics
-                .push(Diagnostic::at(Code::Repeated, span, format!("`{value}` is listed twice")).help("take one of them out"));
+            scope.diagnostics.push(
+                Diagnostic::at(Code::Repeated, span, format!("`{value}` is listed twice"))
+                    .mend(Mend::without_item(&entry.value, item.node))
+                    .help("take one of them out"),
+            );
         }
     }
     values

@@ -31,6 +31,7 @@ use super::context::{ServiceContext, has};
 use super::cross::ProbeMetadata;
 use super::diagnostic::suggestion;
 use super::keys::{self, ProbeKeys};
+use super::mend::Mend;
 use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::shared::{self, Spliced, Uses};
@@ -247,6 +248,7 @@ fn needs(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Sp
         } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, node.span, format!("the probe `{name}` is listed twice"))
+                    .mend(keys.needs.node().and_then(|list| Mend::without_item(list, node)))
                     .help("take one of them out"),
             );
         }
@@ -280,6 +282,7 @@ fn regions(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
                 .help("name a region, or leave `regions` out: it then runs in all of them; `enabled = false` pauses it"),
         );
     }
+    let list = node;
     let mut found: Vec<Arc<Region>> = Vec::new();
     for Item { value: name, node } in keys.regions.items() {
         if diagnostics.has_too_many_errors() {
@@ -289,12 +292,14 @@ fn regions(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
             Some(region) if found.iter().any(|known| known.name == region.name) => {
                 diagnostics.push(
                     Diagnostic::at(Code::Repeated, node.span, format!("the region `{name}` is listed twice"))
+                        .mend(Mend::without_item(list, node))
                         .help("take one of them out"),
                 );
             }
             Some(region) => found.push(Arc::clone(region)),
             None => diagnostics.push(
                 Diagnostic::at(Code::UnknownRegion, node.span, format!("there is no region `{name}`"))
+                    .mend_name(name, context.regions.iter().map(|region| &*region.name))
                     .maybe_help(suggestion(name, context.regions.iter().map(|region| &*region.name))),
             ),
         }

@@ -74,6 +74,7 @@ fn of_step(probe: &ProbeKeys<'_>, name: &str, span: SourceSpan<'_>, of: LatencyO
     let Some(step) = steps.iter().find(|step| *step.name == Some(name)) else {
         diagnostics.push(
             Diagnostic::at(Code::UnknownStep, span, format!("there is no step `{name}`"))
+                .mend_name(name, steps.iter().filter_map(|step| *step.name))
                 .maybe_help(suggestion(name, steps.iter().filter_map(|step| *step.name))),
         );
         return;

@@ -245,6 +245,7 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::UnknownDevice, node.span, format!("there is no device `{name}`"))
                     .help(format!("declare it with `[devices.{name}]`"))
+                    .mend_name(name, self.devices.keys().map(|name| &**name))
                     .maybe_help(did_you_mean(name, self.devices.keys().map(|name| &**name))),
             );
         }
@@ -336,6 +337,7 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::UnknownStep, span, message)
                     .help("`since` names the step whose end convergence is measured from")
+                    .mend_name(name, known.iter().copied())
                     .maybe_help(suggestion(name, known)),
             );
         }

@@ -190,6 +190,7 @@ fn goes_on(step: &StepKeys<'_>, opened: &[Named<'_>], diagnostics: &mut Diagnost
     diagnostics.push(
         Diagnostic::at(Code::UnknownConnection, span, message)
             .help("open it with `tcp.connect`, here or in an earlier step of the same device; a cleanup opens its own")
+            .mend_name(name, known.iter().copied())
             .maybe_help(did_you_mean(name, known)),
     );
 }
