@@ -58,16 +58,6 @@ fn the_containers_configuration_is_valid_beside_the_shipped_probes() {
 }
 
 #[test]
-fn the_probe_of_the_probes_readme_is_valid_as_it_stands() {
-    let page = project("probes/README.md");
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("checkout.toml"), toml_blocks(&page)[0]).unwrap();
-    let service = "probes = [\"checkout.toml\"]\nnotify.none = true\n[vars]\napi = \"https://api.example.com\"\n";
-    fs::write(directory.path().join("serinus.toml"), service).unwrap();
-    loads_without_a_word(&directory.path().join("serinus.toml"), &[], 1);
-}
-
-#[test]
 fn the_service_of_the_config_readme_is_valid_as_it_stands() {
     let page = project("config/README.md");
     let directory = tempfile::tempdir().unwrap();
@@ -204,4 +194,19 @@ fn the_shared_steps_of_the_probes_readme_are_valid_as_they_stand() {
         [secrets]\ncanary_password = { env = \"CANARY_PASSWORD\" }\n";
     fs::write(at("serinus.toml"), service).unwrap();
     loads_without_a_word(&at("serinus.toml"), &["CANARY_PASSWORD"], 1);
+}
+
+#[tokio::test]
+async fn the_recipes_work() {
+    let page = project("probes/README.md");
+    let section = page.split("\n## Recipes\n").nth(1).expect("there is a section").split("\n###").next().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig { speed: 20.0, ..SandboxConfig::default() }).await.unwrap();
+    let recipes = toml_blocks(section);
+    assert_eq!(recipes.len(), 3);
+    for recipe in recipes {
+        let ran = Journey::at(&format!("http://{}", sandbox.address())).deadline("3m").run(recipe).await;
+        ran.assert_passed();
+        assert!(ran.cleanup.is_none_or(|cleanup| cleanup.result == serinus::outcome::CleanupResult::Clean));
+    }
+    sandbox.shutdown().await;
 }

@@ -35,4 +35,5 @@ mod healthcheck;
 mod pages;
 mod reload;
 mod store_start;
+mod tutorial;
 mod who_is_told;
