@@ -18,7 +18,8 @@ use crate::base::nearest;
 
 use super::budget::Budget;
 use super::container;
-use super::filters;
+use super::derived::with_listener;
+use super::filters::{self, Filter, Secrecy};
 use super::number::Number;
 use super::program::Program;
 use super::sets::Wanted;
@@ -136,11 +137,16 @@ impl<'p> Evaluation<'p> {
             }
             NodeKind::Call(function, arguments) => {
                 let arguments = self.arguments(arguments)?;
-                (function.call)(&arguments, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
+                let made = (function.call)(&arguments, &mut self.budget);
+                let made = made.map_err(|why| format!("`{}`: {why}", self.text(node)))?;
+                if let Some(text) = made.as_str().filter(|_| function.signs) {
+                    with_listener(self.scope, |listener| listener.signed(text));
+                }
+                Ok(made)
             }
             NodeKind::Filter(filter, input, arguments) => {
                 let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
-                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget).map_err(|why| {
+                self.apply(filter, &input, &arguments).map_err(|why| {
                     self.absent = filters::is_absence(&why);
                     format!("`{}`: {why}", self.text(node))
                 })
@@ -154,6 +160,20 @@ impl<'p> Evaluation<'p> {
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
             NodeKind::Select(input, selection) => self.select(node, input, selection),
         }
+    }
+
+    /// What a filter makes of a value, which is made known where it may be a credential.
+    fn apply(&mut self, filter: &Filter, input: &Value, arguments: &[Option<Value>]) -> Outcome {
+        let made = (filter.apply)(input, &filters::Arguments(arguments), &mut self.budget)?;
+        match (filter.secrecy, input.as_str(), made.as_str()) {
+            (Secrecy::Signs, _, Some(made)) => with_listener(self.scope, |listener| listener.signed(made)),
+            (Secrecy::Hashes, Some(from), Some(made)) => {
+                self.budget.text(from.len())?;
+                with_listener(self.scope, |listener| listener.hashed(from, made));
+            }
+            (Secrecy::Plain | Secrecy::Signs | Secrecy::Hashes, _, _) => {}
+        }
+        Ok(made)
     }
 
     fn why_undefined(&mut self, node: &'p Node) -> String {

@@ -51,7 +51,7 @@ impl<'s> Parser<'s> {
         let input = Box::new(input);
         let kind = match name {
             "default" | "d" => {
-                let signature = Signature { parameters: &["value", "also_falsy"], required: 1 };
+                let signature = Signature { parameters: &["value", "also_falsy"], required: 1, rules: &[] };
                 NodeKind::Default(input, place(name, given, &signature, span)?)
             }
             "regex" => NodeKind::Regex(input, pattern(name, given, span)?),
@@ -160,6 +160,15 @@ fn place(callable: &str, given: CallArguments<'_>, signature: &Signature, span: 
         let message = format!("`{callable}` needs `{}`", signature.parameters[missing]);
         return Err(ParseError { message, span });
     }
+    for (parameter, rule) in signature.rules {
+        let at = signature.parameters.iter().position(|known| known == parameter);
+        let Some(node) = at.and_then(|at| places[at].as_ref()) else { continue };
+        if let NodeKind::Literal(value) = &node.kind
+            && let Some(message) = rule.breach(parameter, value)
+        {
+            return Err(ParseError { message, span: node.span.clone() });
+        }
+    }
     Ok(places)
 }
 
@@ -186,7 +195,7 @@ fn resolve_test(name: &str, given: CallArguments<'_>, span: Range<usize>) -> Par
 
 /// The one argument of `regex` and `matching`: written out, so that it is compiled and checked when the probe is loaded.
 fn pattern(callable: &str, given: CallArguments<'_>, span: Range<usize>) -> Parsed<Pattern> {
-    let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1 }, span.clone())?;
+    let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1, rules: &[] }, span.clone())?;
     let node = places.into_iter().flatten().next().ok_or_else(|| ParseError { message: "a pattern is missing".into(), span })?;
     let source = literal_text(&node, "the pattern of a regular expression")?;
     let compiled = |kib: usize| RegexBuilder::new(source).size_limit(kib << 10).dfa_size_limit(1 << 20).build();
@@ -222,7 +231,7 @@ fn reach(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Reach> {
 fn mapping(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Mapping> {
     let mut given = given;
     if given.positional.is_empty() {
-        let signature = Signature { parameters: &["attribute", "default"], required: 1 };
+        let signature = Signature { parameters: &["attribute", "default"], required: 1, rules: &[] };
         let mut places = place("map", given, &signature, span.clone())?.into_iter();
         let attribute = places.next().flatten();
         let default = places.next().flatten();
