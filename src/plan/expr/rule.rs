@@ -19,6 +19,8 @@ pub(super) enum Rule {
     OneOf(&'static [&'static str]),
     /// A whole number of this range.
     Whole(RangeInclusive<i128>),
+    /// One character of ASCII.
+    Character,
 }
 
 /// The rules of a callable, by parameter.
@@ -31,6 +33,10 @@ impl Rule {
             Self::OneOf(words) => match value.as_str() {
                 Some(word) => (!words.contains(&word)).then(|| none_of(parameter, word, words)),
                 None => Some(format!("`{parameter}` is one of {}, not {}", listed(words), describe(value))),
+            },
+            Self::Character => match value.as_str() {
+                Some(text) if text.len() == 1 => None,
+                _ => Some(format!("`{parameter}` is one ASCII character, not {}", describe(value))),
             },
             Self::Whole(range) => match Number::of(value) {
                 Some(Number::Whole(whole)) if range.contains(&whole) => None,

@@ -7,6 +7,7 @@ mod cut_creation;
 mod ends;
 mod explosions;
 mod feeds;
+mod formats;
 mod identity;
 mod judging;
 mod ledger;

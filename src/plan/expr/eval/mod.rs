@@ -20,6 +20,7 @@ use super::budget::Budget;
 use super::container;
 use super::derived::with_listener;
 use super::filters::{self, Filter, Secrecy};
+use super::markup::CssSelector;
 use super::number::Number;
 use super::program::Program;
 use super::sets::Wanted;
@@ -156,6 +157,16 @@ impl<'p> Evaluation<'p> {
                 let value = self.value(input)?;
                 self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
+            NodeKind::XPath(input, path, given) => {
+                let value = self.value(input)?;
+                let given = given.iter().map(|(name, value)| Ok((&**name, self.value(value)?))).collect::<Outcome<Vec<_>>>()?;
+                path.select(&value, &given, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            NodeKind::Css(input, selector, attribute) => {
+                let value = self.value(input)?;
+                let attribute = attribute.as_ref().map(|attribute| self.value(attribute)).transpose()?;
+                self.css(selector, &value, attribute.as_ref()).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
             NodeKind::At(input, reach) => self.at(node, input, reach),
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
             NodeKind::Select(input, selection) => self.select(node, input, selection),
@@ -205,6 +216,14 @@ impl<'p> Evaluation<'p> {
             Some(fallback) if value.is_undefined() || also_falsy && !value.is_true() => self.value(fallback),
             _ => Ok(value),
         }
+    }
+
+    fn css(&mut self, selector: &CssSelector, value: &Value, attribute: Option<&Value>) -> Outcome {
+        let name = |value: &Value| {
+            value.as_str().map(str::to_owned).ok_or_else(|| format!("the attribute is {}, not a string", describe(value)))
+        };
+        let attribute = attribute.map(name).transpose()?;
+        selector.select(value, attribute.as_deref(), &mut self.budget)
     }
 
     /// The first group of the first match, the whole match without groups; undefined without a match.

@@ -11,6 +11,7 @@
 mod codec;
 mod list;
 mod scalar;
+mod table;
 mod text;
 
 use minijinja::Value;
@@ -50,7 +51,8 @@ impl std::fmt::Debug for Filter {
 }
 
 /// Filters that are parts of the tree.
-const BY_THE_PARSER: [&str; 9] = ["at", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
+const BY_THE_PARSER: [&str; 11] =
+    ["at", "css", "xpath", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
 
 type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
 
@@ -74,13 +76,19 @@ const HMAC: Filter = Filter {
     ..filter("hmac", &[], 0, signed::hmac)
 };
 
-static FILTERS: [Filter; 44] = [
+const CSV: Filter = Filter {
+    signature: Signature { parameters: &["header", "delimiter"], required: 0, rules: table::CSV_RULES },
+    ..filter("csv", &[], 0, table::csv)
+};
+
+static FILTERS: [Filter; 45] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
     filter("b64encode", &["url_safe"], 0, codec::b64encode),
     any("bool", &[], 0, scalar::bool),
     filter("capitalize", &[], 0, text::capitalize),
     filter("count", &[], 0, list::length),
+    CSV,
     filter("difference", &["other"], 1, list::difference),
     any("first", &[], 0, list::first),
     filter("float", &["default"], 0, scalar::float),
