@@ -125,6 +125,8 @@ codes! {
     VarOfRegion Error "probe::var-of-region",
     /// A probe that can never fail, and therefore never pass.
     ExpectsNothing Error "probe::expects-nothing",
+    /// A creation that is another one at each attempt, so that its cleanup cannot undo it.
+    ChangingCreation Error "step::changing-creation",
     /// Two steps of one name.
     DuplicateStep Error "step::duplicate-name",
     /// A step that is named and does not come before.

@@ -253,34 +253,22 @@ fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) -> bool
     creates
 }
 
-/// Warns of a creation that is another one at each attempt, because its request draws a value or counts the attempts.
+/// Warns of a header that is another one at each attempt of a creation: one such as `idempotency-key` makes it another creation.
 fn changing_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let repeats = step.retry.entry.or(step.eventually.entry).or(step.consistently.entry);
-    if repeats.is_none() || step.cleanup.entry.is_none() {
-        return;
-    }
-    let actions = [step.http.node(), step.dns.node(), step.tcp.node(), step.exec.node()];
+    let Some(headers) = step.http.as_ref().and_then(|http| http.headers.entry).filter(|_| repeats.is_some()) else { return };
     let mut texts = Vec::new();
-    actions.into_iter().flatten().for_each(|node| add_texts(node, &mut texts));
+    headers.value.add_texts(&mut texts);
     let changes = |node: &&Node<'_>| template(node).is_some_and(|template| template.varies());
-    if let Some(node) = texts.into_iter().find(changes) {
+    if let Some(node) = texts.into_iter().find(changes).filter(|_| step.cleanup.entry.is_some()) {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,
                 node.span,
-                "this is another value at each attempt, which may be another creation, and the cleanup does not know it",
+                "this is another value at each attempt, which may be another creation, and only the last is undone",
             )
-            .help("choose it in `[vars]`: all attempts then ask for the same, and the cleanup finds it"),
+            .help("choose it in `[vars]`: all attempts then ask for the same"),
         );
-    }
-}
-
-/// Adds the texts of a value, in their order.
-fn add_texts<'n, 'f>(node: &'n Node<'f>, texts: &mut Vec<&'n Node<'f>>) {
-    match &node.data {
-        Data::List(items) => items.iter().for_each(|item| add_texts(item, texts)),
-        Data::Table(table) => table.entries.iter().for_each(|entry| add_texts(&entry.value, texts)),
-        _ => texts.push(node),
     }
 }
 

@@ -164,7 +164,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
 
     /// Notes that `name` holds the value of `expression`.
     pub(super) fn holds(&mut self, name: &str, expression: &Expression) {
-        if self.makes_private(expression) {
+        if is_credential(name) || self.makes_private(expression) {
             self.private.push(name.to_owned());
         }
     }

@@ -111,6 +111,16 @@ impl<'f> Table<'f> {
 }
 
 impl<'f> Node<'f> {
+    /// Adds the texts in it, in their order.
+    pub(super) fn add_texts<'n>(&'n self, texts: &mut Vec<&'n Self>) {
+        match &self.data {
+            Data::List(items) => items.iter().for_each(|item| item.add_texts(texts)),
+            Data::Table(table) => table.entries.iter().for_each(|entry| entry.value.add_texts(texts)),
+            Data::Text(_) => texts.push(self),
+            Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => {}
+        }
+    }
+
     pub(super) fn as_text(&self) -> Option<&str> {
         match &self.data {
             Data::Text(text) => Some(text),

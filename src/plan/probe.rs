@@ -1,6 +1,6 @@
 //! A probe, its devices, and the plan that holds all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,11 @@ pub struct Probe {
     pub cells: Vec<Arc<Cell>>,
     /// Evaluated once a run, in order, before the first step.
     pub vars: Vec<(Arc<str>, Template)>,
+    /// A URL for each origin that the operator wrote into the probe: secrets go there and nowhere else.
+    pub origins: Vec<Template>,
+    /// Variables, captures and loop names that hold a secret, what was made of one, or a credential: by their names, or by what they are
+    /// made of, however many names that went through.
+    pub private: Arc<HashSet<String>>,
     /// The devices by name, `default` always among them.
     pub devices: BTreeMap<Arc<str>, Device>,
     /// The journey, at least one step.

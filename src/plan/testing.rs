@@ -30,6 +30,8 @@ pub(crate) fn probe(name: &str) -> Probe {
         deadline: Duration::from_secs(20),
         cells: vec![Arc::new(Cell::default())],
         vars: Vec::new(),
+        origins: Vec::new(),
+        private: Arc::default(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
         unjournalled: Unjournalled::Refuse,

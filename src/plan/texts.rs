@@ -16,14 +16,6 @@ impl Action {
         varies
     }
 
-    /// Whether attempts may ask for other things each. A header that varies does not make it another thing.
-    pub fn asks_for_others(&self) -> bool {
-        let Self::Http(action) = self else { return self.varies() };
-        let mut others = false;
-        content(action, &mut |template| others |= template.varies());
-        others
-    }
-
     /// Calls `visit` with each template of what is sent.
     pub fn each_template<'s>(&'s self, visit: &mut dyn FnMut(&'s Template)) {
         match self {

@@ -49,11 +49,11 @@ pub(super) struct Transport {
     pub(super) is_final: bool,
 }
 
-/// A try that nothing was sent for: it could not be filled in, or not be written down.
-pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause, is_lasting: bool) -> JudgedAttempt {
+/// A try that nothing was sent for: it could not be filled in.
+pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> JudgedAttempt {
     let now = Instant::now();
     let transport = Some(Transport { sent: false, is_final: true });
-    let failure = Some(Failure { cause, is_lasting, transport });
+    let failure = Some(Failure { cause, is_lasting: false, transport });
     let report = AttemptReport {
         span_id: SpanId::random(),
         started: execution.context.env.offset(now),
@@ -193,7 +193,11 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     };
     let told = |cause: Cause| adorned(env, step, cause, &**answer);
     let failure = match (failed, lost) {
-        (_, Some(Lost { cause, is_full: true })) => Some(Failure { cause: told(cause), is_lasting: true, transport: None }),
+        (failed, Some(Lost { cause, is_full: true })) => {
+            let besides = failed.map_or_else(String::new, |failed| format!("; and of this answer: {}", failed.message));
+            let cause = Cause { message: cause.message.clone() + &besides, ..cause };
+            Some(Failure { cause: told(cause), is_lasting: true, transport: None })
+        }
         (failed, lost) => {
             let not_handed_on = lost.map(|lost| lost.cause).or(stuck).or(never_had);
             let cause = failed.or_else(|| not_handed_on.map(told)).or(guarded);

@@ -68,7 +68,13 @@ impl Execution<'_> {
     pub(super) fn fill_in(&self, sight: Sight) -> Result<FilledIn, Cause> {
         let (env, step) = (&self.context.env, self.step);
         let scope = env.scope_of(&sight.names, sight.number, None);
-        let setting = Setting { device: self.device, session: &self.session, scope: &scope, limits: &env.limits };
+        let setting = Setting {
+            device: self.device,
+            session: &self.session,
+            scope: &scope,
+            limits: &env.limits,
+            origins: &env.canary.probe.origins,
+        };
         let task = prepare(&step.action, &setting).map_err(|error| {
             env.not_evaluable(Some(&step.name), step.action.kind().map_or("the step", StepKind::request), &error)
         })?;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{AttemptDetail, LedgerEntry, SpanId, StepReport, StepResult};
+use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
 
 use super::attempt::JudgedAttempt;
 use super::compute::compute;
@@ -51,14 +51,15 @@ pub(super) struct Creator {
     pub(super) answer: Option<Arc<dyn Answer>>,
 }
 
-/// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone.
-pub(super) fn settle_failed(execution: &Execution<'_>, (undo, made): (SpanId, CreationStatus), creator: Option<&Creator>) {
+/// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone. Whether there
+/// were any.
+pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, creator: Option<&Creator>) -> bool {
     if execution.step.cleanup.is_empty() {
-        return;
+        return false;
     }
     let Some(Creator { sight, answer }) = creator else {
-        execution.context.log.settle(undo, made, None);
-        return;
+        execution.context.log.settle(execution.span_id, made, None);
+        return false;
     };
     let mut captures = Vec::new();
     if let Some(answer) = answer {
@@ -68,18 +69,19 @@ pub(super) fn settle_failed(execution: &Execution<'_>, (undo, made): (SpanId, Cr
             captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
         });
     }
-    settle(execution, (undo, made), sight, &captures);
+    settle(execution, made, &captures);
+    !captures.is_empty()
 }
 
-/// Notes what is known of a creation now that the last attempt at it is over: what an attempt was sent with, and what it captured.
-pub(super) fn settle(execution: &Execution<'_>, (undo, made): (SpanId, CreationStatus), sight: &Sight, captures: &Captures) {
+/// Notes what is known of a creation now that an attempt at it is over, and what that captured.
+pub(super) fn settle(execution: &Execution<'_>, made: CreationStatus, captures: &Captures) {
     if execution.step.cleanup.is_empty() {
         return;
     }
-    let mut names: Names = Arc::clone(&sight.names);
+    let mut names: Names = Arc::clone(execution.names);
     Arc::make_mut(&mut names).extend(captures.iter().cloned());
     let context = execution.context;
-    let entry = context.log.settle(undo, made, Some(Arc::clone(&names)));
+    let entry = context.log.settle(execution.span_id, made, Some(Arc::clone(&names)));
     if let (Some(entry), Some(ledger)) = (entry, &context.ledger)
         && (made.created == Created::Yes || made.created == Created::Maybe && !captures.is_empty())
     {

@@ -23,6 +23,9 @@ const MOST_ITEMS: usize = 10_000;
 /// Bytes that they may have, as JSON.
 const MOST_BYTES: usize = 4 << 20;
 
+/// Bytes that a carried value may have, as JSON: a cursor is a place in a list, or a link to one.
+const LARGEST_CARRIED: usize = 16 << 10;
+
 /// Bytes that are looked at of one item: more than fit, so that what is too large is told from what is no JSON.
 const LARGEST_ITEM: usize = 2 * MOST_BYTES;
 
@@ -39,7 +42,7 @@ pub(super) struct HandedOn {
     carried: Vec<Value>,
     /// As it lists its `collect`.
     lists: Vec<Value>,
-    /// Of each list, where the items begin that answers to the present carried values gave.
+    /// Of each list, where the items begin that were given since an answer last said where to go on.
     batches: Vec<usize>,
     /// Of each list, whether any answer had what is collected in it, be it nothing but an empty list.
     had: Vec<bool>,
@@ -101,11 +104,6 @@ impl HandedOn {
         carried.chain(lists).map(|(name, value)| (Arc::clone(name), value.clone())).collect()
     }
 
-    /// Whether both carry the same values.
-    pub(super) fn carries_as(&self, other: &Self) -> bool {
-        self.carried == other.carried
-    }
-
     /// The state with what an answer adds to the lists.
     pub(super) fn collected(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Collected, Lost> {
         let mut next: Option<Self> = None;
@@ -140,8 +138,8 @@ impl HandedOn {
         Ok(Collected { next, never_had })
     }
 
-    /// Adds items to a list. With `once`, those are left out that an earlier answer to the same carried values gave already: a cursor that
-    /// stays, as at the end of a feed, asks for the same page again.
+    /// Adds items to a list. With `once`, those are left out that an earlier answer gave already that did not say where to go on: the last
+    /// page is asked for again. What comes again although the target said where to go on is a duplicate, and is added.
     fn add(&mut self, at: usize, added: Vec<Value>, once: bool) -> Result<(), Refused> {
         let mut list: Vec<Value> = self.lists[at].try_iter().map_err(|error| Refused::Unusable(error.to_string()))?.collect();
         let mut known = if once { counted(&list[self.batches[at]..])? } else { HashMap::new() };
@@ -170,16 +168,21 @@ impl HandedOn {
     }
 
     /// The state with the carried values that follow from an answer; where it has none, the old value stays.
+    ///
+    /// # Errors
+    /// A value cannot be evaluated, or is too large to be sent again and again.
     pub(super) fn moved_on(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Self, Cause> {
         let mut next = self.clone();
+        let mut leads_on = false;
         for (carry, value) in step.carry.iter().zip(&mut next.carried) {
             let what = format!("carry.{}.next", carry.name);
-            let lead = carry.next.follow(scope).map_err(|error| not_evaluable(env, step, &what, &carry.next, &error))?;
-            if let Lead::Value(found) = lead {
-                *value = found;
+            let lost = |error| not_evaluable(env, step, &what, &carry.next, &error);
+            if let Lead::Value(found) = carry.next.follow(scope).map_err(lost)? {
+                to_json_within(&found, LARGEST_CARRIED).map_err(|message| lost(EvalError { message }))?;
+                (*value, leads_on) = (found, true);
             }
         }
-        if !next.carries_as(self) {
+        if leads_on {
             next.batches = next.lists.iter().map(|list| list.len().unwrap_or(0)).collect();
         }
         Ok(next)

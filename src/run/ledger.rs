@@ -4,17 +4,17 @@
 //! for the cleanup, unless it is random; any other name that is not stored is undefined there. What a step carries is stored as it
 //! is sent, so that an attempt with another value is an entry of its own (`series`). `cleanup` undoes, `sweep` says when.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::counter;
 use minijinja::Value;
 
 use crate::base::time::epoch_ms;
-use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
+use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId};
 use crate::plan::expr::{from_json, spend_bytes, to_json_within};
-use crate::plan::{Loop, Probe, Step, Unjournalled, journey};
+use crate::plan::{Step, Unjournalled};
 
 use super::compute::compute;
 use super::environment::Environment;
@@ -77,13 +77,12 @@ pub(super) struct RunLedger {
     ledger: Arc<dyn Ledger>,
     live: Arc<LiveRuns>,
     run_id: RunId,
-    withheld: OnceLock<BTreeSet<String>>,
 }
 
 impl RunLedger {
     /// The ledger for one run.
     pub(super) fn new(ledger: Arc<dyn Ledger>, live: Arc<LiveRuns>, run_id: RunId) -> Self {
-        Self { ledger, live, run_id, withheld: OnceLock::new() }
+        Self { ledger, live, run_id }
     }
 
     /// Where entries are kept.
@@ -91,15 +90,9 @@ impl RunLedger {
         &*self.ledger
     }
 
-    /// The names of a run as they are stored.
-    fn stored(&self, env: &Environment, names: &Names) -> serde_json::Value {
-        let withheld = self.withheld.get_or_init(|| withheld(&env.canary.probe));
-        compute(0, || storable(names, withheld, env.redactor()))
-    }
-
     /// The creation behind entry `id` happened, or may have; these are its names now.
     pub(super) fn created(&self, env: &Environment, id: &str, names: &Names) {
-        self.ledger.created(id, self.stored(env, names));
+        self.ledger.created(id, compute(0, || storable(names, env.redactor())));
     }
 }
 
@@ -109,19 +102,18 @@ impl Drop for RunLedger {
     }
 }
 
-/// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one. `is_first`: no attempt of the step
-/// was sent before.
+/// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one.
 ///
 /// # Errors
 /// `Resources`, where the ledger did not take it in time and the probe does not allow to go on without.
 pub(super) async fn intend(
     (env, log, ledger): (&Environment, &Log, Option<&RunLedger>),
     step: &Step,
-    (id, is_first): (SpanId, bool),
+    id: SpanId,
     names: &Names,
     device: &Arc<str>,
 ) -> Result<(), Cause> {
-    let entry = ledger.map(|ledger| LedgerEntry {
+    let entry = ledger.map(|_| LedgerEntry {
         id: ulid::Ulid::generate().to_string(),
         run_id: env.run_id.to_string(),
         trace_id: env.trace_id.to_string(),
@@ -131,7 +123,7 @@ pub(super) async fn intend(
         step: step.name.to_string(),
         device: device.to_string(),
         started_ms: epoch_ms(env.facts.started()),
-        names: ledger.stored(env, names),
+        names: compute(0, || storable(names, env.redactor())),
         created: false,
         passed: 0,
         attempts: 0,
@@ -158,9 +150,8 @@ pub(super) async fn intend(
         }
         (Ok(Err(_)) | Err(_), Unjournalled::Refuse) => {
             let waited = humantime::format_duration(LONGEST_WAIT);
-            let nothing = if is_first { "nothing was created" } else { "nothing further was created" };
             let message = format!(
-                "{nothing}: the store did not write down within {waited} what `{}` is to undo, so a crash would have left \
+                "nothing was created: the store did not write down within {waited} what `{}` is to undo, so a crash would have left \
                  it behind; see that the store can be written, or set `cleanup.unjournalled = \"allow\"`",
                 step.name
             );
@@ -169,37 +160,10 @@ pub(super) async fn intend(
     }
 }
 
-/// Names whose values were made of a secret, as far as the probe's text tells, or are credentials by name.
-fn withheld(probe: &Probe) -> BTreeSet<String> {
-    let is_made_of_one = |name: &str, source: &str| is_credential(name) || is_credential(source);
-    let vars = probe.vars.iter().map(|(name, template)| (&**name, is_made_of_one(name, template.source()), template.names()));
-    let mut made: Vec<(&str, bool, Vec<String>)> = vars.collect();
-    for step in journey(&probe.steps) {
-        if let Some(Loop::ForEach { name, items }) = &step.looping {
-            made.push((name, is_made_of_one(name, items.source()), items.names()));
-        }
-        let captured = step.captured();
-        made.extend(captured.map(|(name, value)| (&**name, is_made_of_one(name, value.source()), value.names())));
-    }
-    let mut found = BTreeSet::from(["secret".to_owned()]);
-    // What attempts hand on goes from any name to any other, so that one look in some order does not see all of its way.
-    loop {
-        let known = found.len();
-        for (name, is_credential, read) in &made {
-            if *is_credential || read.iter().any(|read| found.contains(read)) {
-                found.insert((*name).to_owned());
-            }
-        }
-        if found.len() == known {
-            return found;
-        }
-    }
-}
-
 /// What of `names` is stored. A value that contains a secret, in whatever spelling, is left out as well.
-fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> serde_json::Value {
+fn storable(names: &Names, redactor: &Redactor) -> serde_json::Value {
     let fits = |(name, value): &(Arc<str>, Value)| {
-        let json = to_json_within(value, LARGEST_VALUE).ok().filter(|_| !withheld.contains(&**name))?;
+        let json = to_json_within(value, LARGEST_VALUE).ok().filter(|_| !redactor.hides(name))?;
         let text = json.to_string();
         spend_bytes(text.len());
         (text.len() <= LARGEST_VALUE && redactor.redact(&text) == text).then(|| (name.to_string(), json))
@@ -245,6 +209,6 @@ mod tests {
             ("large".into(), Value::from("x".repeat(LARGEST_VALUE))),
             ("odd".into(), Value::from(f64::NAN)),
         ]);
-        assert_eq!(storable(&names, &BTreeSet::new(), &Redactor::default()), serde_json::json!({ "id": 1 }));
+        assert_eq!(storable(&names, &Redactor::default()), serde_json::json!({ "id": 1 }));
     }
 }

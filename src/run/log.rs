@@ -21,6 +21,10 @@ const KEPT_ATTEMPTS: usize = 20;
 /// one run.
 const KEPT_TRANSCRIPTS: usize = 100;
 
+/// Passed rounds of loops of which a run's report keeps what was expected and captured; of those after them it keeps that they passed,
+/// and when.
+const KEPT_ROUNDS: usize = 200;
+
 /// What must be undone, the reports and the clocks of one run.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -39,6 +43,8 @@ struct LogState {
     steps: Vec<StepReport>,
     /// How many of them kept what was sent and received.
     shown: usize,
+    /// How many of them are passed rounds of loops.
+    passed_rounds: usize,
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
     /// Attempts that are under way.
@@ -72,6 +78,7 @@ impl Log {
         let state = LogState {
             steps: Vec::new(),
             shown: 0,
+            passed_rounds: 0,
             open: Vec::new(),
             open_attempts: Vec::new(),
             undos: Vec::new(),
@@ -156,6 +163,12 @@ impl Log {
             state.shown += 1;
             if state.shown > KEPT_TRANSCRIPTS {
                 report.attempts.iter_mut().filter_map(|attempt| attempt.detail.as_mut()).for_each(AttemptDetail::drop_transcript);
+            }
+        }
+        if report.round.is_some() && report.result == StepResult::Passed {
+            state.passed_rounds += 1;
+            if state.passed_rounds > KEPT_ROUNDS {
+                (report.expectations, report.captures) = (Vec::new(), Vec::new());
             }
         }
         state.steps.push(report);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::time::whole_millis;
-use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credential};
+use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict};
 use crate::plan::expr::{Destination as TextPlace, EvalError};
 use crate::plan::{Eventually, Step};
 
@@ -40,7 +40,7 @@ pub(super) async fn once(
     let mut series = Series::new(&execution, handed_on);
     context.log.open(report);
     if !step.cleanup.is_empty() {
-        let intended = series.intend(&filled_in.sight.names).await;
+        let intended = series.intend().await;
         started = Instant::now();
         context.log.update(execution.span_id, |report| report.started = context.env.offset(started));
         if let Err(cause) = intended {
@@ -48,18 +48,15 @@ pub(super) async fn once(
             return Err(Cause { subject, ..cause });
         }
     }
-    let before = series.waited;
     let last = attempts(&mut series, filled_in, barrier).await;
     let result = conclude(&mut series, last);
     let ended = Instant::now();
-    // The store is ours: what the step waited for it is no part of how long it took.
-    let took = ended.duration_since(started).saturating_sub(series.waited.saturating_sub(before));
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
         Err(cause) if Verdict::of(cause.reason) == Verdict::Blocked => StepResult::Blocked(cause.clone()),
         Err(cause) => StepResult::Failed(cause.clone()),
     };
-    context.log.close(execution.span_id, ended, took, step_result);
+    context.log.close(execution.span_id, ended, ended.duration_since(started), step_result);
     result.map_err(|cause| Cause { subject, ..cause })
 }
 
@@ -109,11 +106,9 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
     let execution = series.execution;
     let (context, step) = (execution.context, execution.step);
     let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
-    let window_after = |waited| {
-        let bound = |eventually: &Eventually| context.env.bound(write_end + waited, eventually.within);
-        step.eventually.as_ref().map(|eventually| (eventually, bound(eventually)))
-    };
-    let mut window = window_after(series.waited);
+    // The store is ours: what the step waited for it is no part of its window.
+    let bound = |eventually: &Eventually| context.env.bound(write_end + series.waited, eventually.within);
+    let window = step.eventually.as_ref().map(|eventually| (eventually, bound(eventually)));
     let mut attempt = series.first(filled_in, barrier).await;
     loop {
         let now = attempt.ended;
@@ -152,7 +147,6 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
             return window::closed(execution, attempt, Some(window));
         }
         attempt = series.another(&attempt).await;
-        window = window_after(series.waited);
     }
 }
 
@@ -189,7 +183,7 @@ fn conclude(series: &mut Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captu
         context.log.count_judged(attempt.judged);
     }
     if attempt.failure.is_some() {
-        series.failed(&attempt);
+        series.failed();
     }
     if let Some(failure) = attempt.failure {
         return Err(counted(execution, failure.cause));
@@ -199,7 +193,7 @@ fn conclude(series: &mut Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captu
     let handed_on = series.handed_on.captures(execution.step);
     show.extend(shown(execution, &handed_on));
     context.log.update(execution.span_id, |report| report.captures = show);
-    series.held(&attempt, &captures);
+    series.held(&captures);
     captures.extend(handed_on);
     match failed {
         Some(cause) => Err(counted(execution, cause)),
@@ -242,13 +236,7 @@ fn take(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (
 
 /// Captures as people are shown them.
 fn shown(execution: &Execution<'_>, captures: &Captures) -> Shown {
-    let show = captures.iter().map(|(name, value)| {
-        // `sid = "headers['set-cookie']"` is a credential by where it comes from.
-        let mut written =
-            execution.step.captured().filter(|(known, _)| *known == name).map(|(_, expression)| expression.source());
-        let told_by = written.find(|source| is_credential(source)).unwrap_or(name);
-        (Arc::clone(name), shown_as(told_by, value, execution.context.env.redactor()))
-    });
+    let show = captures.iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, execution.context.env.redactor())));
     show.collect()
 }
 

@@ -62,7 +62,7 @@ impl Object for CellScope {
 impl RunFacts {
     /// Facts of a run of `canary`.
     pub(super) fn new(canary: &Arc<Canary>, run: RunIdentity, secrets: Arc<Secrets>) -> Self {
-        let redactor = Arc::new(secrets.redactor().for_run(canary.probe.redact.as_ref()));
+        let redactor = Arc::new(secrets.redactor().for_run(&canary.probe));
         Self { canary: Arc::clone(canary), run, secrets, missing_secret: Arc::default(), redactor }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::outcome::{Redactor, TextKind, is_credential, mask_credentials};
+use crate::outcome::{Redactor, TextKind, mask_credentials};
 use crate::plan::expr::{json_start, spend_bytes};
 
 /// Characters of a value that are shown.
@@ -29,9 +29,10 @@ pub(super) fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec
     names.iter().map(each).collect()
 }
 
-/// A value for people under its name. A text or number that its name says is a credential is not shown, nor a list of them.
+/// A value for people under its name, or the expression that it is of. A text or number that is a credential by that is not shown, nor a
+/// list of them.
 pub(super) fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
-    if is_credential(name) && has_text(value) { Redactor::MASK.to_owned() } else { shown(value, redactor) }
+    if redactor.hides(name) && has_text(value) { Redactor::MASK.to_owned() } else { shown(value, redactor) }
 }
 
 /// Whether it is a text or a number, or a list with one in it. What a map holds has names of its own.

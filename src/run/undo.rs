@@ -9,7 +9,7 @@ use super::scope::Names;
 /// A step that may have created something, and how to undo it.
 #[derive(Debug, Clone)]
 pub(super) struct Undo {
-    /// What identifies it: the span of the step's execution or, where its attempts carry other values each, a number of its own.
+    /// What identifies it: the span of the step's execution.
     pub(super) id: SpanId,
     /// Path to the step whose `cleanup` undoes it.
     pub(super) step: Arc<str>,

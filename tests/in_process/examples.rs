@@ -50,7 +50,7 @@ fn the_containers_configuration_is_valid_beside_the_shipped_probes() {
     }
     let file = directory.path().join("serinus.toml");
     fs::write(&file, project("docker/serinus.toml")).unwrap();
-    loads_without_a_word(&file, &["METRICS_TOKEN", "CANARY_PASSWORD"], 11);
+    loads_without_a_word(&file, &["METRICS_TOKEN", "CANARY_PASSWORD"], 17);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_service_of_the_config_readme_is_valid_as_it_stands() {
     fs::create_dir(&probes).unwrap();
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/playlist_sync.toml"), probes.join("playlist_sync.toml")).unwrap();
     fs::write(config.join("serinus.toml"), toml_blocks(&page)[0]).unwrap();
-    loads_without_a_word(&config.join("serinus.toml"), &["CANARY_PASSWORD", "SLACK_WEBHOOK"], 12);
+    loads_without_a_word(&config.join("serinus.toml"), &["CANARY_PASSWORD", "SLACK_WEBHOOK"], 24);
 }
 
 #[test]

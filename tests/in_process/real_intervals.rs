@@ -99,7 +99,7 @@ fn playlists_of_a_region_or_a_platform_page_in_the_second_round_though_each_cana
             assert!(is_critical_at(incident, &plan, &seen), "{what}");
         }
     }
-    // One platform in one region is two canaries, and the sixth failure of one of them.
+    // One platform in one region is four canaries, and the sixth failure of one of them.
     for seen in courses(&plan, incident, Reach::Cell, 1.0) {
         assert!(seen.runs == 6 && seen.paged <= Duration::from_mins(6) + plan.probes[0].deadline, "{seen:?}");
     }

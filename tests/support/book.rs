@@ -1,7 +1,6 @@
 //! A cleanup ledger in memory.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -17,8 +16,6 @@ pub(crate) struct Book {
     pub(crate) takes: Duration,
     /// Whether it takes none.
     pub(crate) full: bool,
-    /// The same, from some moment on.
-    pub(crate) fails: AtomicBool,
     /// Whether it loses what it was told after the intent, as a crash before the answer does.
     pub(crate) forgets: bool,
 }
@@ -26,10 +23,6 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
         self.entries.lock().unwrap().clone()
-    }
-
-    pub(crate) fn fails_from_now_on(&self) {
-        self.fails.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn ends(&self) -> Vec<LedgerEnd> {
@@ -40,7 +33,7 @@ impl Book {
 impl Ledger for Book {
     fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
         self.entries.lock().unwrap().push(entry);
-        let (takes, full) = (self.takes, self.full || self.fails.load(Ordering::SeqCst));
+        let (takes, full) = (self.takes, self.full);
         async move {
             tokio::time::sleep(takes).await;
             if full { Err(LedgerUnavailable) } else { Ok(()) }

@@ -16,7 +16,7 @@ use crate::service::{Drawn, Service, spacing};
 /// Whom a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// The first value of the first matrix key in one region: of playlist-sync two canaries, of the others one.
+    /// The first value of the first matrix key in one region: of playlist-sync four canaries, of the others one.
     Cell,
     /// The same in every region.
     CellEverywhere,

@@ -78,6 +78,8 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         deadline: Duration::from_secs(20),
         cells: cells.into_iter().map(Arc::new).collect(),
         vars: Vec::new(),
+        origins: Vec::new(),
+        private: Arc::default(),
         devices: BTreeMap::new(),
         steps: vec![step("create", None), step("read", Some(Duration::from_secs(10)))],
         unjournalled: serinus::plan::Unjournalled::Refuse,

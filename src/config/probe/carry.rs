@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::outcome::is_credential;
 use crate::plan::{Carry, Expression};
 
 use super::super::keys::{StepItem, StepKeys};
@@ -15,7 +16,16 @@ use super::super::{Code, Diagnostic};
 
 /// Reads the first values of `carry` and declares their names.
 pub(super) fn begin<'f>(keys: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Vec<Option<Expression>> {
-    let read = |scope: &mut NameScope<'_, 'f>, node| scope.expression(node, Stage::BeforeStep);
+    let read = |scope: &mut NameScope<'_, 'f>, node: &Node<'f>| {
+        if matches!(node.as_text().map(str::trim), Some("none" | "null" | "None")) {
+            let message = "the first value is null, which has no place in a request";
+            scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, node.span, message)
+                    .help("`[]` leaves a key out of a query or form, `''` sends it empty"),
+            );
+        }
+        scope.expression(node, Stage::BeforeStep)
+    };
     let carried = keys.carry.items();
     let first: Vec<_> =
         carried.iter().map(|named| named.value.as_ref().and_then(|carry| *carry.from).map(|node| read(scope, node))).collect();
@@ -36,7 +46,7 @@ fn private(keys: &StepKeys<'_>, first: &[Option<Expression>], scope: &mut NameSc
     let from = carried.zip(first).map(|(named, from)| (named.name(), from.clone()));
     let made = next.chain(lists).chain(from).filter_map(|(name, made)| made.map(|made| (name, made)));
     let made: Vec<(&str, Vec<String>, bool)> =
-        made.map(|(name, made)| (name, made.names(), scope.makes_private(&made))).collect();
+        made.map(|(name, made)| (name, made.names(), is_credential(name) || scope.makes_private(&made))).collect();
     let mut found: HashSet<&str> = made.iter().filter(|(.., private)| *private).map(|(name, ..)| *name).collect();
     loop {
         let known = found.len();

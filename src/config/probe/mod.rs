@@ -4,6 +4,7 @@
 //! about a key beyond its type is checked where it is read.
 
 mod carry;
+mod creation;
 mod dns;
 mod exec;
 mod files;
@@ -19,8 +20,10 @@ pub(super) use request::constant;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::outcome::visible;
-use crate::plan::{AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Template};
+use crate::outcome::{is_credential, visible};
+use crate::plan::{
+    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Step, Template, walk,
+};
 use crate::source::{SourceFile, Span};
 
 use super::context::{ServiceContext, has};
@@ -102,6 +105,7 @@ fn probe<'f>(
     let devices = devices(keys, context, &mut scope);
     let steps = step::steps(keys.step.items(), &devices, context, &mut scope);
     let used = std::mem::take(&mut scope.used);
+    let private = std::mem::take(&mut scope.private).into_iter().collect();
     for (name, span) in used {
         diagnostics.append(var_of_regions(&name, span, regions));
     }
@@ -123,6 +127,8 @@ fn probe<'f>(
         deadline: keys.deadline.value?,
         cells,
         vars,
+        origins: own_origins(&steps),
+        private: Arc::new(private),
         devices,
         steps,
         unjournalled: *keys.cleanup.unjournalled,
@@ -134,6 +140,16 @@ fn probe<'f>(
         location: top.location(),
         name,
     })
+}
+
+/// One URL for each origin that is written in the probe.
+fn own_origins(steps: &[Step]) -> Vec<Template> {
+    let mut known = HashSet::new();
+    let urls = walk(steps).filter_map(|visit| match &visit.step.action {
+        Action::Http(action) if action.url.has_own_origin() => Some(&action.url),
+        _ => None,
+    });
+    urls.filter(|url| known.insert(url.origin_source())).cloned().collect()
 }
 
 fn unique<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Arc<str>> {
@@ -275,7 +291,7 @@ fn vars<'f>(written: &[Named<'f, Option<&'f Node<'f>>>], scope: &mut NameScope<'
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
         }
-        if template.is_private() {
+        if template.is_private() || is_credential(&entry.key) || is_credential(template.source()) {
             scope.private.push(entry.key.to_string());
         }
         vars.push((entry.key.as_ref().into(), template));

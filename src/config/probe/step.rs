@@ -120,6 +120,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
         let capture = self.captures(keys, result);
         let cleanup = self.cleanup(keys, name.unwrap_or_default());
+        super::creation::check(item, &cleanup, self.scope.diagnostics);
         let (eventually, consistently) = (self.eventually(item), self.consistently(item));
         Some(Step {
             name: name?.into(),

@@ -20,6 +20,9 @@ const STEPS: usize = 200;
 /// Bytes of JSON that are kept of one run.
 const BYTES: usize = 256 << 10;
 
+/// No step takes fewer bytes of JSON than this. It spares a run with thousands of rounds to be written in full only to be measured.
+const LEAST_STEP_BYTES: usize = 300;
+
 /// Bytes of JSON that are kept of one cleanup.
 const CLEANUP_BYTES: usize = 64 << 10;
 
@@ -143,13 +146,15 @@ pub(in crate::history) fn pass(report: &RunReport, bodies: Bodies) -> PassView {
 
 /// Everything about a run, bounded likewise.
 pub(in crate::history) fn whole(report: &RunReport, bodies: Bodies) -> String {
-    let whole = json(report, |_| true, Some(bodies));
-    if whole.len() <= BYTES {
-        return whole;
-    }
-    let without_exchanges = json(report, |_| true, None);
-    if without_exchanges.len() <= BYTES {
-        return without_exchanges;
+    if report.steps.len() <= BYTES / LEAST_STEP_BYTES {
+        let whole = json(report, |_| true, Some(bodies));
+        if whole.len() <= BYTES {
+            return whole;
+        }
+        let without_exchanges = json(report, |_| true, None);
+        if without_exchanges.len() <= BYTES {
+            return without_exchanges;
+        }
     }
     // The first ones tell the most.
     let mut left = 20;
@@ -200,4 +205,26 @@ pub(in crate::history) fn cleanup(report: &CleanupReport, bodies: Bodies) -> Str
     let mut drawn =
         most.into_iter().map(|(leaks, (exchanges, attempts))| report.to_json_of(leaks, &steps(exchanges, attempts)).to_string());
     drawn.find(|text| text.len() <= CLEANUP_BYTES).unwrap_or_else(|| report.to_json_of(&[], &[]).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::outcome::testing;
+    use crate::plan::testing::{canary, probe};
+
+    #[test]
+    fn a_run_that_has_too_many_steps_for_its_bound_is_known_by_their_number() {
+        let mut report = testing::run(&canary(&probe("p").into(), "eu"), Verdict::Passed, SystemTime::UNIX_EPOCH);
+        let least = testing::step("").to_json(Transcripts::Without).to_string().len();
+        assert!(least >= LEAST_STEP_BYTES, "{least}");
+        report.steps = vec![testing::step("each"); BYTES / LEAST_STEP_BYTES + 1];
+        let kept: Value = serde_json::from_str(&whole(&report, Bodies::Failed)).unwrap();
+        assert_eq!((&kept["steps"], &kept["truncated"]), (&json!([]), &json!(true)));
+        report.steps.truncate(100);
+        let kept: Value = serde_json::from_str(&whole(&report, Bodies::Failed)).unwrap();
+        assert_eq!((kept["steps"].as_array().map(Vec::len), &kept["truncated"]), (Some(100), &json!(false)));
+    }
 }

@@ -11,9 +11,10 @@ mod personal;
 mod spelling;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::plan::Redaction;
+use crate::plan::Probe;
 use crate::plan::expr::DerivedValues;
 
 use derived::Derived;
@@ -22,7 +23,7 @@ use personal::Personal;
 
 pub use personal::TextKind;
 
-use super::Secret;
+use super::{Secret, is_credential};
 
 /// How much more of a text is looked at than is shown of it, at least: a spelling that begins in what is shown must end in
 /// what is looked at.
@@ -37,6 +38,8 @@ pub struct Redactor {
     secrets: Arc<Needles>,
     derived: Derived,
     personal: Option<Box<Personal>>,
+    /// Names of the run whose values are credentials, or made of secrets, also where no spelling of a secret tells.
+    private: Arc<HashSet<String>>,
 }
 
 impl Redactor {
@@ -49,14 +52,22 @@ impl Redactor {
         Self { secrets: Arc::new(Needles::new(values, Secret::SHORTEST, true)), ..Self::default() }
     }
 
-    /// One for a single run: it knows the same secrets, and learns what is personal by these rules.
+    /// One for a single run of a probe: it knows the same secrets, the probe's names that hold what was made of them, and learns what is
+    /// personal by the probe's rules.
     #[must_use]
-    pub fn for_run(&self, rules: Option<&Arc<Redaction>>) -> Self {
+    pub fn for_run(&self, probe: &Probe) -> Self {
         Self {
             secrets: Arc::clone(&self.secrets),
             derived: Derived::default(),
-            personal: rules.map(|rules| Box::new(Personal::new(rules))),
+            personal: probe.redact.as_ref().map(|rules| Box::new(Personal::new(rules))),
+            private: Arc::clone(&probe.private),
         }
+    }
+
+    /// Whether the value of an expression, or of a name, is not to be shown, by what it is called and by the names that it reads.
+    pub fn hides(&self, source: &str) -> bool {
+        let mut words = source.split(|character: char| !character.is_alphanumeric() && character != '_');
+        is_credential(source) || !self.private.is_empty() && words.any(|word| self.private.contains(word))
     }
 
     /// Whether bodies are looked through for what is personal.

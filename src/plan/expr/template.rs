@@ -60,6 +60,21 @@ enum Piece {
     },
 }
 
+impl Piece {
+    fn at(&self) -> usize {
+        match self {
+            Self::Literal { at, .. } | Self::Expression { at, .. } => *at,
+        }
+    }
+
+    fn text(&self, scope: &Value) -> Result<String, EvalError> {
+        match self {
+            Self::Literal { text, .. } => Ok(text.to_string()),
+            Self::Expression { expression, .. } => text_of(&expression.eval(scope)?).map_err(|message| EvalError { message }),
+        }
+    }
+}
+
 impl Template {
     /// Compiles `source`, which was written at `location`. Only `{{ … }}` is syntax.
     ///
@@ -139,7 +154,12 @@ impl Template {
 
     /// Whether an attempt of a step may fill it in otherwise than the one before it: it is random or of the moment, or counts them.
     pub fn varies(&self) -> bool {
-        self.gives(&[Gives::Drawn, Gives::OfTheMoment]) || self.uses().any(|(_, each)| &*each.root == ATTEMPT)
+        self.gives(&[Gives::Drawn, Gives::OfTheMoment]) || self.counts_attempts()
+    }
+
+    /// Whether it reads the number of the attempt.
+    pub fn counts_attempts(&self) -> bool {
+        self.uses().any(|(_, each)| &*each.root == ATTEMPT)
     }
 
     /// What stands outside of `{{ … }}`, and where, in bytes.
@@ -157,6 +177,43 @@ impl Template {
             Piece::Expression { expression, at, .. } => Some((*at, expression)),
         });
         expressions.flat_map(|(at, expression)| expression.uses().iter().map(move |each| (at, each)))
+    }
+
+    /// How many of its parts say the origin of the URL that it is; `None` if something of that comes from an answer.
+    fn origin_parts(&self) -> Option<usize> {
+        for (at, part) in self.parts.iter().enumerate() {
+            match part {
+                Piece::Literal { text, .. } => {
+                    let behind_scheme = text.split_once("://").filter(|_| at == 0).map_or(&**text, |(_, rest)| rest);
+                    if behind_scheme.contains(['/', '?', '#']) {
+                        return Some(at + 1);
+                    }
+                }
+                Piece::Expression { trusted: false, .. } => return None,
+                Piece::Expression { trusted: true, .. } => {}
+            }
+        }
+        Some(self.parts.len())
+    }
+
+    /// Whether it is a URL of which the operator wrote the origin: no answer can lead it elsewhere.
+    pub fn has_own_origin(&self) -> bool {
+        self.origin_parts().is_some()
+    }
+
+    /// What is written of it up to the end of its origin, which tells URLs of one origin from those of another.
+    pub fn origin_source(&self) -> &str {
+        let next = self.origin_parts().and_then(|parts| self.parts.get(parts));
+        &self.source[..next.map_or(self.source.len(), Piece::at)]
+    }
+
+    /// Its text up to the end of its origin, and a little more.
+    ///
+    /// # Errors
+    /// An expression of that part has no value.
+    pub fn render_origin(&self, scope: &Value) -> Result<String, EvalError> {
+        let parts = &self.parts[..self.origin_parts().unwrap_or(0)];
+        parts.iter().map(|part| part.text(scope)).collect()
     }
 
     /// Root names it refers to, sorted.

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use minijinja::Value;
 
 use crate::outcome::{AttemptDetail, Reason, Redactor, RunId, SpanId, TraceId};
-use crate::plan::{Device, Limits};
+use crate::plan::{Device, Limits, Template};
 use crate::run::{Bound, StallLog};
 
 use super::session::Session;
@@ -24,6 +24,8 @@ pub(in crate::run) struct Setting<'a> {
     /// The names its templates can use.
     pub(in crate::run) scope: &'a Value,
     pub(in crate::run) limits: &'a Limits,
+    /// URLs of the probe whose origins its operator wrote.
+    pub(in crate::run) origins: &'a [Template],
 }
 
 /// What a kind gets to make an attempt.

@@ -165,7 +165,7 @@ async fn an_attempt_that_was_never_sent_created_nothing() {
     let ran = Journey::new(&target)
         .ledger(&book)
         .run(
-            "[[step]]\nname = \"create\"\nhttp.put = \"{{ api }}/x/{{ ['a'][attempt - 1] }}\"\n\
+            "[[step]]\nname = \"create\"\nhttp.put = \"{{ api }}/x/a\"\nhttp.headers = { x-n = \"{{ ['a'][attempt - 1] }}\" }\n\
              eventually = { within = \"100ms\", poll = \"20ms\" }\nexpect = [\"status == 201\"]\n\
              [step.cleanup]\nhttp.delete = \"{{ api }}/x/a\"\nexpect = [\"status == 200\"]\n",
         )

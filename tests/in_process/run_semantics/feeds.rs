@@ -97,3 +97,17 @@ async fn a_guard_that_says_no_does_not_hide_what_could_not_be_collected() {
     let ran = Journey::new(&target).run(&follow(keys)).await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable));
 }
+
+#[tokio::test]
+async fn what_comes_again_although_the_target_said_where_to_go_on_is_a_duplicate() {
+    let target = Target::start(|_| Answer::json(200, r#"{"events":[{"id":"e1"},{"id":"e2"}],"next":"c0"}"#)).await;
+    let ran = Journey::new(&target)
+        .run(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/feed\"\nhttp.query = { since = \"{{ cursor }}\" }\n\
+             carry = { cursor = { from = \"'c0'\", next = \"json.next\" } }\ncollect = { events = \"json.events\" }\n\
+             eventually = { within = \"1s\", poll = \"10ms\" }\nconsistently = { for = \"100ms\", poll = \"10ms\" }\n\
+             expect = [\"events | map(attribute='id') | list == ['e1', 'e2']\"]\n",
+        )
+        .await;
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::Expectation), "a client would get both for ever");
+}

@@ -1,8 +1,8 @@
 //! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
 
 mod attempts;
-mod carried_creations;
 mod carry;
+mod creations;
 mod cut_creation;
 mod ends;
 mod explosions;
@@ -12,6 +12,7 @@ mod identity;
 mod judging;
 mod ledger;
 mod let_off;
+mod links;
 mod lists;
 mod loops;
 mod polling;

@@ -309,3 +309,32 @@ async fn a_share_that_is_used_up_cuts_no_attempt() {
         .await;
     ran.assert_passed();
 }
+
+#[tokio::test]
+async fn of_thousands_of_rounds_the_first_that_passed_and_all_that_failed_are_kept_in_full() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/0" | "/1999" => Answer::json(500, "{}"),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .deadline("60s")
+        .run(
+            "[[step]]\nname = \"each\"\nfor_each = \"n in range(2000)\"\nsubject = \"{{ n }}\"\nat_once = 64\nhttp.get = \"{{ api }}/{{ n }}\"\n\
+             expect = [\"status == 200\"]\ncapture = { got = \"status\" }\n\
+             [[step]]\nname = \"all are known\"\nhttp.get = \"{{ api }}/then\"\n\
+             expect = [\"got | select('defined') | list | length == 1998\"]\n",
+        )
+        .await;
+    assert_eq!((ran.reason(), ran.cause().subject.as_deref()), (Reason::Subject, Some("0")));
+    assert!(ran.cause().message.starts_with("2 of 2000 subjects failed (0, 1999)"), "{}", ran.cause().message);
+    let each = rounds(&ran, "each");
+    let in_full = |step: &&&StepReport| !step.expectations.is_empty();
+    assert_eq!((each.len(), each.iter().filter(in_full).count()), (2_000, 202));
+    assert!(
+        each.iter().all(|step| step.attempts.len() == 1 && step.subject.is_some()),
+        "every round has its result and its times"
+    );
+    let last = each.iter().find(|step| step.subject.as_deref() == Some("1999")).unwrap();
+    assert_eq!(last.expectations.len(), 1);
+}

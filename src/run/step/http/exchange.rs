@@ -16,6 +16,9 @@ use super::response::HttpResponse;
 /// Bytes of a header value that a report keeps.
 const HEADER: usize = 512;
 
+/// Bytes of a URL that a report keeps.
+const LONGEST_URL: usize = 8 << 10;
+
 /// Draws an exchange. `credential` is what was sent behind the scheme's name in `authorization`: a token that was fetched is in no
 /// list of secrets, and a target may echo it.
 pub(super) fn render(
@@ -57,11 +60,15 @@ pub(super) fn render(
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
 }
 
-/// The URL for people.
+/// The URL for people. Of one that is longer than any server takes, only the start: each attempt's report has it.
 pub(super) fn shown_url(url: &Url, redactor: &Redactor) -> String {
     let bare = bare(url);
-    let text = redactor.redact(bare.as_str());
-    if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
+    let (text, was_cut) = redactor.redact_start(bare.as_str(), LONGEST_URL, TextKind::Text);
+    let mut text = if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text };
+    if was_cut {
+        text.push('…');
+    }
+    text
 }
 
 /// The URL without user information.

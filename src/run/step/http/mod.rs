@@ -1,7 +1,7 @@
 //! The HTTP step kind: one request over connections that belong to a run's device.
 //!
 //! `request` renders, `clients` prepares connections, `connections` says which of them a request goes over, `send` sends,
-//! follows redirects and reads, `failure` names what went wrong, `response` answers look-ups of expressions, `progress` tells what
+//! follows redirects and reads, `home` keeps secrets from origins that only an answer named, `failure` names what went wrong, `response` answers look-ups of expressions, `progress` tells what
 //! was cut, `task` is how the run sees all of it. Nothing here judges an answer or decides about another attempt.
 //!
 //! reqwest does the protocol work. Clients are made per connection, which is cheap because TLS state is prepared once per distinct
@@ -14,6 +14,7 @@ mod cookies;
 mod decode;
 mod exchange;
 mod failure;
+mod home;
 mod multipart;
 mod oauth;
 mod progress;

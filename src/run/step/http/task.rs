@@ -12,6 +12,7 @@ use crate::run::compute::compute;
 use crate::run::step::kind::{Answer, Attempt, Creation, Setting, Task, Terms, TransportError};
 
 use super::clients::HttpDevice;
+use super::home;
 use super::progress::Progress;
 use super::request::{self, HttpRequest, RunHeaders};
 use super::response::HttpResponse;
@@ -27,6 +28,7 @@ impl HttpTask {
     /// Fills the request in.
     pub(in crate::run::step) fn prepare(action: &HttpAction, setting: &Setting<'_>) -> Result<Self, EvalError> {
         let request = request::render(action, &setting.device.headers, setting.scope, setting.limits.response_bytes)?;
+        home::check(action, setting, &request)?;
         Ok(Self { device: Arc::clone(setting.session.http()), request: Arc::new(request) })
     }
 }
