@@ -90,7 +90,6 @@ fn applied(file: &SourceFile, edits: &[&Edit]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::load_probes;
 
     /// A probe with `top` above its steps and `steps` behind its first one, and what becomes of it in so many rounds as it takes.

@@ -9,7 +9,7 @@ use super::Template;
 
 /// What expressions can know of an answer.
 pub(super) const RESULT_NAMES: &[&str] =
-    &["status", "headers", "body", "json", "latency", "phases", "url", "version", "tls", "redirects"];
+    &["status", "headers", "body", "json", "xml", "html", "latency", "phases", "url", "version", "tls", "redirects"];
 
 /// One HTTP request.
 #[derive(Debug)]

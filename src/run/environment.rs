@@ -24,7 +24,6 @@ const LONGEST_MESSAGE: usize = 4 << 10;
 pub(super) struct Environment {
     pub(super) canary: Arc<Canary>,
     pub(super) facts: Arc<RunFacts>,
-    redactor: Redactor,
     pub(super) limits: Arc<Limits>,
     pub(super) stalls: Arc<StallLog>,
     sessions: Sessions,
@@ -49,7 +48,6 @@ impl Environment {
         Self {
             canary: Arc::clone(canary),
             facts: Arc::new(RunFacts::new(canary, run, Arc::clone(secrets))),
-            redactor: secrets.redactor().for_run(&canary.probe),
             limits: Arc::clone(limits),
             stalls: Arc::clone(stalls),
             sessions: Sessions::new(pool),
@@ -63,7 +61,7 @@ impl Environment {
 
     /// Removes secrets and personal data from what will be shown.
     pub(super) fn redactor(&self) -> &Redactor {
-        &self.redactor
+        self.facts.redactor()
     }
 
     /// How long the run has been going at `now`.

@@ -11,7 +11,8 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
 use crate::base::time::rfc3339;
-use crate::outcome::{RunId, Secrets, TraceId};
+use crate::outcome::{Redactor, RunId, Secrets, TraceId};
+use crate::plan::expr::{DERIVED_VALUES, derived_values};
 use crate::plan::{Canary, Cell, CellValue};
 
 use super::step::Answer;
@@ -26,6 +27,7 @@ pub(super) struct RunFacts {
     run: RunIdentity,
     secrets: Arc<Secrets>,
     missing_secret: Arc<OnceLock<String>>,
+    redactor: Arc<Redactor>,
 }
 
 /// `run.id`, `run.trace_id` and `run.started`.
@@ -60,12 +62,18 @@ impl Object for CellScope {
 impl RunFacts {
     /// Facts of a run of `canary`.
     pub(super) fn new(canary: &Arc<Canary>, run: RunIdentity, secrets: Arc<Secrets>) -> Self {
-        Self { canary: Arc::clone(canary), run, secrets, missing_secret: Arc::default() }
+        let redactor = Arc::new(secrets.redactor().for_run(&canary.probe));
+        Self { canary: Arc::clone(canary), run, secrets, missing_secret: Arc::default(), redactor }
     }
 
     /// Why a secret that some expression asked for could not be had, if that happened.
     pub(super) fn missing_secret(&self) -> Option<&str> {
         self.missing_secret.get().map(String::as_str)
+    }
+
+    /// Removes secrets, what the run makes of them, and personal data from what will be shown.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// When the run started, by the wall clock.
@@ -76,6 +84,7 @@ impl RunFacts {
     fn get(&self, name: &str) -> Option<Value> {
         match name {
             "run" => Some(Value::from_object(self.run)),
+            DERIVED_VALUES => Some(derived_values(Arc::<Redactor>::clone(&self.redactor))),
             "cell" => Some(Value::from_object(CellScope(Arc::clone(&self.canary.cell)))),
             "region" => Some(Value::from(Arc::clone(&self.canary.region.name))),
             "secret" => {

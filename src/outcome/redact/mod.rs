@@ -1,8 +1,9 @@
 //! Keeping secrets and personal data out of everything that leaves the process.
 //!
 //! Owns the mask and how much of a text is searched. [`spelling`] knows how a secret may be spelled, [`needles`] finds all of
-//! them at once, [`personal`] says what is personal. A text that cannot be searched is not shown.
+//! them at once, [`derived`] knows what a run made of secrets, [`personal`] says what is personal. A text that cannot be searched is not shown.
 
+mod derived;
 mod entity;
 mod json;
 mod needles;
@@ -14,7 +15,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::plan::Probe;
+use crate::plan::expr::DerivedValues;
 
+use derived::Derived;
 use needles::{Needles, Range, in_order};
 use personal::Personal;
 
@@ -33,6 +36,7 @@ const SPELLED: usize = 16;
 #[derive(Debug, Default)]
 pub struct Redactor {
     secrets: Arc<Needles>,
+    derived: Derived,
     personal: Option<Box<Personal>>,
     /// Names of the run whose values are credentials, or made of secrets, also where no spelling of a secret tells.
     private: Arc<HashSet<String>>,
@@ -45,7 +49,7 @@ impl Redactor {
     /// A redactor for these secrets. Those that are too short to be secrets are not looked for.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let values = secrets.into_iter().map(Secret::expose);
-        Self { secrets: Arc::new(Needles::new(values, Secret::SHORTEST, true)), personal: None, private: Arc::default() }
+        Self { secrets: Arc::new(Needles::new(values, Secret::SHORTEST, true)), ..Self::default() }
     }
 
     /// One for a single run of a probe: it knows the same secrets, the probe's names that hold what was made of them, and learns what is
@@ -54,6 +58,7 @@ impl Redactor {
     pub fn for_run(&self, probe: &Probe) -> Self {
         Self {
             secrets: Arc::clone(&self.secrets),
+            derived: Derived::default(),
             personal: probe.redact.as_ref().map(|rules| Box::new(Personal::new(rules))),
             private: Arc::clone(&probe.private),
         }
@@ -77,10 +82,10 @@ impl Redactor {
         }
     }
 
-    /// Whether a secret is in the text, in any spelling, or the text cannot be searched. Personal data is no secret.
+    /// Whether a secret, or a credential that was made of one, is in the text, in any spelling, or the text cannot be searched. Personal data is no secret.
     pub fn holds_secret(&self, text: &str) -> bool {
         let mut found = Vec::new();
-        !self.secrets.find(text, &mut found) || !found.is_empty()
+        !self.secrets.find(text, &mut found) || !self.derived.find(text, &mut found) || !found.is_empty()
     }
 
     /// The text without secrets and what is known to be personal.
@@ -91,7 +96,11 @@ impl Redactor {
     /// The start of the text without them, at most `most` bytes, and whether anything was cut off. Only as much of a long text is
     /// searched as is needed; the end, where a secret may be cut, is cut off too.
     pub fn redact_start(&self, text: &str, most: usize, kind: TextKind) -> (String, bool) {
-        let longest = self.secrets.longest().max(self.personal.as_ref().map_or(0, |personal| personal.longest()));
+        let longest = self
+            .secrets
+            .longest()
+            .max(self.derived.longest())
+            .max(self.personal.as_ref().map_or(0, |personal| personal.longest()));
         let margin = MARGIN.max(longest.saturating_mul(SPELLED));
         let looked_at = &text[..text.floor_char_boundary(most.saturating_mul(4).saturating_add(margin))];
         let sure = if looked_at.len() < text.len() { looked_at.len() - margin } else { usize::MAX };
@@ -121,8 +130,21 @@ impl Redactor {
     fn find(&self, text: &str, kind: TextKind) -> Option<Vec<Range>> {
         let mut found = Vec::new();
         let known = self.secrets.find(text, &mut found)
+            && self.derived.find(text, &mut found)
             && self.personal.as_ref().is_none_or(|personal| personal.find(text, kind, &mut found));
         known.then(|| in_order(found))
+    }
+}
+
+impl DerivedValues for Redactor {
+    fn signed(&self, made: &str) {
+        self.derived.learn(made);
+    }
+
+    fn hashed(&self, from: &str, made: &str) {
+        if self.holds_secret(from) {
+            self.derived.learn(made);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use minijinja::Value;
 
 use super::fuel::{self, BYTES_PER_UNIT};
+use super::meter::{Meter, Stopped, metered};
 
 /// Units of work in one evaluation: an item of a list or map touched, or [`BYTES_PER_UNIT`] of text. Some tens of
 /// milliseconds at worst, which no worker of the runtime is held for: see [`fuel`].
@@ -16,6 +17,9 @@ pub(super) const MAX_TEXT: usize = 1 << 20;
 
 /// Longest list an operator, `range` or a filter may build out of nothing.
 pub(super) const MAX_LIST: usize = 10_000;
+
+/// Why work was left that is to be done elsewhere.
+const NOT_HERE: &str = "it costs more than may be spent here";
 
 /// What is left.
 #[derive(Debug)]
@@ -30,11 +34,24 @@ impl Budget {
 
     /// Pays for touching so many items.
     pub(super) fn items(&mut self, count: usize) -> Result<(), String> {
-        self.work = self
-            .work
-            .checked_sub(count)
+        self.take(count)?;
+        if fuel::spend(count) { Ok(()) } else { Err(NOT_HERE.into()) }
+    }
+
+    fn take(&mut self, count: usize) -> Result<(), String> {
+        let left = self.work.checked_sub(count);
+        self.work = left
             .ok_or_else(|| format!("it costs more than one evaluation may ({WORK} items touched); look at less data at once"))?;
-        if fuel::spend(count) { Ok(()) } else { Err("it costs more than may be spent here".into()) }
+        Ok(())
+    }
+
+    /// Does work that counts its own steps, for what is left.
+    pub(super) fn metered<T>(&mut self, work: impl FnOnce(&Meter) -> T) -> Result<T, String> {
+        match metered(self.work, work) {
+            Ok((done, units)) => self.take(units).map(|()| done),
+            Err(Stopped::TooMuch) => Err(self.take(self.work + 1).err().unwrap_or_default()),
+            Err(Stopped::Fuel) => Err(NOT_HERE.into()),
+        }
     }
 
     /// Pays for reading so many bytes of text.

@@ -204,6 +204,7 @@ fn kind(node: &Node) -> Option<&'static str> {
         _ => match root(node)? {
             ("status" | "latency" | "redirects" | "round" | "attempt", false) | ("phases", true) => Some("a number"),
             ("body" | "url" | "version" | "region", false) | ("headers" | "run" | "secret", true) => Some("text"),
+            ("xml" | "html", false) => Some("a document"),
             ("headers" | "phases" | "tls" | "run" | "cell", false) => Some("a map"),
             _ => None,
         },

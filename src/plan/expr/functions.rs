@@ -1,12 +1,15 @@
-//! Functions that make values out of nothing: `range`, and random test data for `[vars]`.
+//! Functions: `range`, random test data for `[vars]`, and what is signed with a key.
 //!
-//! One more is a row of [`FUNCTIONS`]. There is no `now()`: a run's time is `run.started`, the same in all its expressions.
+//! One more is a row of [`FUNCTIONS`]. There is no `now()`: a run's time is `run.started`, the same in all its expressions. Only `totp`
+//! reads the clock itself, as its codes are good for seconds.
 
 use minijinja::Value;
 
 use super::budget::{Budget, may_build_list, may_build_text};
 use super::container;
 use super::number::Number;
+use super::rule::Rules;
+use super::signed::{self, JWT_RULES, TOTP_RULES};
 use super::value::describe;
 
 /// Names of a callable's parameters, in the order in which they may be given without a name.
@@ -15,13 +18,29 @@ pub(super) struct Signature {
     pub(super) parameters: &'static [&'static str],
     /// So many from the left must be given.
     pub(super) required: usize,
+    /// What may stand in some of them.
+    pub(super) rules: Rules,
+}
+
+/// Whether a function gives the same for the same arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// Always the same.
+    Same,
+    /// What the time makes of them: made again later, it is another value that means the same.
+    OfTheMoment,
+    /// A drawn value, which cannot be had again.
+    Drawn,
 }
 
 /// A named source of values.
 pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) signature: Signature,
-    pub(super) call: fn(&[Option<Value>], &mut Budget) -> Result<Value, String>,
+    pub(super) gives: Gives,
+    /// Whether it signs with a key, so that what it gives is a credential.
+    pub(super) signs: bool,
+    pub(super) call: Call,
 }
 
 impl std::fmt::Debug for Function {
@@ -30,11 +49,41 @@ impl std::fmt::Debug for Function {
     }
 }
 
-pub(super) static FUNCTIONS: [Function; 4] = [
-    Function { name: "range", signature: Signature { parameters: &["start", "stop", "step"], required: 1 }, call: range },
-    Function { name: "random_int", signature: Signature { parameters: &["from", "to"], required: 2 }, call: random_int },
-    Function { name: "random_hex", signature: Signature { parameters: &["digits"], required: 1 }, call: random_hex },
-    Function { name: "uuid", signature: Signature { parameters: &[], required: 0 }, call: uuid },
+type Call = fn(&[Option<Value>], &mut Budget) -> Result<Value, String>;
+
+const fn function(
+    name: &'static str,
+    parameters: &'static [&'static str],
+    required: usize,
+    gives: Gives,
+    call: Call,
+) -> Function {
+    Function { name, signature: Signature { parameters, required, rules: &[] }, gives, signs: false, call }
+}
+
+/// A function that signs with a key.
+const fn signing(name: &'static str, signature: Signature, gives: Gives, call: Call) -> Function {
+    Function { name, signature, gives, signs: true, call }
+}
+
+pub(super) static FUNCTIONS: [Function; 6] = [
+    function("range", &["start", "stop", "step"], 1, Gives::Same, range),
+    function("random_int", &["from", "to"], 2, Gives::Drawn, random_int),
+    function("random_hex", &["digits"], 1, Gives::Drawn, random_hex),
+    function("uuid", &[], 0, Gives::Drawn, uuid),
+    signing(
+        "jwt",
+        Signature { parameters: &["claims", "key", "algorithm", "header", "key_encoding"], required: 2, rules: JWT_RULES },
+        // Signatures of some algorithms are drawn; each says the same.
+        Gives::OfTheMoment,
+        signed::jwt,
+    ),
+    signing(
+        "totp",
+        Signature { parameters: &["secret", "digits", "period", "algorithm", "at"], required: 1, rules: TOTP_RULES },
+        Gives::OfTheMoment,
+        signed::totp,
+    ),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Function> {

@@ -19,8 +19,8 @@
 //! - a choice needs its `else`; values have no methods; `(a, b)` is a list; a backslash in a string stands for itself unless
 //!   it is an escape of JSON; whole numbers have up to 38 digits;
 //! - filters, tests and functions are an allow-list ([`known_filters`], [`known_tests`], [`known_functions`]), looked up while
-//!   parsing, with `at`, `difference`, `intersect`, `subset`, `superset`, `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex` and
-//!   `uuid` added, and a `urlencode` that encodes `/` as well.
+//!   parsing, with `at`, `difference`, `intersect`, `subset`, `superset`, `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex`,
+//!   `uuid` and what `signed` has added, and a `urlencode` that encodes `/` as well.
 //!
 //! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`, and a word in
 //! `probes/README.md`, which a test asks for.
@@ -30,6 +30,7 @@ mod compare;
 mod condition;
 mod constant;
 mod container;
+mod derived;
 mod eval;
 mod expression;
 mod filters;
@@ -39,21 +40,27 @@ mod given;
 mod hints;
 mod json_text;
 mod lexer;
+mod markup;
+mod meter;
 mod number;
 mod parser;
 mod predicates;
 mod program;
+mod rule;
 mod sets;
+mod signed;
 mod syntax;
 mod template;
 mod value;
 
 pub use condition::{Condition, Judgement, Side};
 pub use container::list;
+pub use derived::{DERIVED_VALUES, DerivedValues, derived_values};
 pub use expression::{EvalError, Expression, Lead, ParseError};
 pub use fuel::{spend_bytes, within};
 pub use given::Given;
 pub use json_text::{JsonText, json_start, json_text};
+pub use markup::{NoDocument, html_document, xml_document};
 pub use program::Use;
 pub use sets::{ListDifference, ListSide, OutOfOrder};
 pub use template::{Destination, Template};

@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::filters::Filter;
 use super::fuel;
 use super::functions::Function;
+use super::markup::{CssSelector, XPath};
 use super::number::Operator;
 use super::predicates::Predicate;
 
@@ -46,6 +47,10 @@ pub(super) enum NodeKind {
     /// `input | default(value, also_falsy)`.
     Default(Box<Node>, Arguments),
     Regex(Box<Node>, Pattern),
+    /// `input | xpath(…)`, with the values of its prefixes and variables.
+    XPath(Box<Node>, Box<XPath>, Vec<(Box<str>, Node)>),
+    /// `input | css(…)`, with the attribute that is asked for.
+    Css(Box<Node>, CssSelector, Option<Box<Node>>),
     /// `input | at(…, or=…)`.
     At(Box<Node>, Reach),
     /// `input | map(…)`.
@@ -182,6 +187,7 @@ impl Node {
             | NodeKind::Negate(_)
             | NodeKind::Arithmetic(..)
             | NodeKind::Regex(..)
+            | NodeKind::Css(..)
             | NodeKind::MapEach(..)
             | NodeKind::Select(..) => true,
             NodeKind::Name(_)
@@ -196,6 +202,7 @@ impl Node {
             | NodeKind::Filter(..)
             | NodeKind::Default(..)
             | NodeKind::At(..)
+            | NodeKind::XPath(..)
             | NodeKind::Test { .. } => false,
         }
     }
@@ -209,6 +216,8 @@ impl Node {
                 | NodeKind::Slice(inner, _)
                 | NodeKind::Filter(_, inner, _)
                 | NodeKind::Regex(inner, _)
+                | NodeKind::XPath(inner, ..)
+                | NodeKind::Css(inner, ..)
                 | NodeKind::MapEach(inner, _)
                 | NodeKind::Select(inner, _) => inner.is_followed_to(part),
                 NodeKind::Default(inner, arguments) => {
@@ -254,6 +263,10 @@ impl Node {
             NodeKind::Filter(_, inner, arguments) | NodeKind::Default(inner, arguments) => {
                 std::iter::once(&**inner).chain(arguments.iter().flatten()).for_each(visit);
             }
+            NodeKind::XPath(inner, _, given) => {
+                std::iter::once(&**inner).chain(given.iter().map(|(_, value)| value)).for_each(visit);
+            }
+            NodeKind::Css(inner, _, attribute) => std::iter::once(&**inner).chain(attribute.as_deref()).for_each(visit),
             NodeKind::At(inner, Reach { steps, or }) => {
                 std::iter::once(&**inner).chain(steps).chain(or.as_deref()).for_each(visit);
             }

@@ -10,6 +10,7 @@ use crate::source::Location;
 use super::budget::{Budget, may_build_text};
 use super::eval::Evaluation;
 use super::expression::EvalError;
+use super::functions::Gives;
 use super::syntax::{Node, NodeKind};
 use super::value::{describe, sequence, text_of};
 use super::{Expression, Given, ParseError, Use};
@@ -149,11 +150,15 @@ impl Template {
         self.private
     }
 
-    /// Whether its value may be another one each time, in the same scope.
+    /// Whether its value is drawn, so that it cannot be had again in the same scope.
     pub fn is_random(&self) -> bool {
+        self.gives(&[Gives::Drawn])
+    }
+
+    fn gives(&self, ways: &[Gives]) -> bool {
         self.parts.iter().any(|part| match part {
             Piece::Literal { .. } => false,
-            Piece::Expression { expression, .. } => is_random(&expression.program.root),
+            Piece::Expression { expression, .. } => gives(&expression.program.root, ways),
         })
     }
 
@@ -167,9 +172,9 @@ impl Template {
         &self.location
     }
 
-    /// Whether an attempt of a step may fill it in otherwise than the one before it: it is random, or counts them.
+    /// Whether an attempt of a step may fill it in otherwise than the one before it: it is random or of the moment, or counts them.
     pub fn varies(&self) -> bool {
-        self.is_random() || self.counts_attempts()
+        self.gives(&[Gives::Drawn, Gives::OfTheMoment]) || self.counts_attempts()
     }
 
     /// Whether it reads the number of the attempt.
@@ -337,10 +342,10 @@ impl Template {
     }
 }
 
-/// Whether a function is called in it that draws its value. Only `range` always gives the same.
-fn is_random(node: &Node) -> bool {
-    let mut found = matches!(&node.kind, NodeKind::Call(function, _) if function.name != "range");
-    node.each_child(&mut |child| found |= is_random(child));
+/// Whether a function is called in it that gives its value in one of these ways.
+fn gives(node: &Node, ways: &[Gives]) -> bool {
+    let mut found = matches!(&node.kind, NodeKind::Call(function, _) if ways.contains(&function.gives));
+    node.each_child(&mut |child| found |= gives(child, ways));
     found
 }
 

@@ -10,6 +10,7 @@ use minijinja::{Error, ErrorKind, Value};
 use super::budget::Budget;
 use super::container::{List, list_read, map_read};
 use super::lexer::whole_value;
+use super::markup;
 use super::number::Number;
 
 /// Deepest nesting converted. JSON that was read from text has at most 128 levels.
@@ -161,7 +162,7 @@ pub(super) fn describe(value: &Value) -> String {
         },
         ValueKind::Map => "a map".into(),
         ValueKind::Invalid => invalid_text(value),
-        _ => "a function".into(),
+        _ => markup::described(value).unwrap_or("a function").into(),
     }
 }
 

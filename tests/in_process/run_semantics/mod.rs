@@ -8,6 +8,7 @@ mod device_defaults;
 mod ends;
 mod explosions;
 mod feeds;
+mod formats;
 mod identity;
 mod judging;
 mod ledger;

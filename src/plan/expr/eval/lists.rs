@@ -4,7 +4,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::super::container::list;
-use super::super::filters::{self, follow};
+use super::super::filters::follow;
 use super::super::syntax::{Mapping, Node, Path, Selection, Test};
 use super::super::value::{describe, items_of};
 use super::{Evaluation, Outcome, is_list};
@@ -36,8 +36,7 @@ impl<'p> Evaluation<'p> {
             }
             Mapping::Filter(filter, arguments) => {
                 let arguments = self.arguments(arguments)?;
-                (filter.apply)(item, &filters::Arguments(&arguments), &mut self.budget)
-                    .map_err(|why| format!("`{}`: {why}", self.text(node)))?
+                self.apply(filter, item, &arguments).map_err(|why| format!("`{}`: {why}", self.text(node)))?
             }
         };
         match mapped.kind() {

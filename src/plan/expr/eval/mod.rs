@@ -18,9 +18,11 @@ use crate::base::nearest;
 
 use super::budget::Budget;
 use super::container;
+use super::derived::with_listener;
 use super::expression::Expression;
-use super::filters;
+use super::filters::{self, Filter, Secrecy};
 use super::given::{Given, Meaning};
+use super::markup::CssSelector;
 use super::number::Number;
 use super::program::Program;
 use super::sets::Wanted;
@@ -149,11 +151,16 @@ impl<'p> Evaluation<'p> {
             }
             NodeKind::Call(function, arguments) => {
                 let arguments = self.arguments(arguments)?;
-                (function.call)(&arguments, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
+                let made = (function.call)(&arguments, &mut self.budget);
+                let made = made.map_err(|why| format!("`{}`: {why}", self.text(node)))?;
+                if let Some(text) = made.as_str().filter(|_| function.signs) {
+                    with_listener(self.scope, |listener| listener.signed(text));
+                }
+                Ok(made)
             }
             NodeKind::Filter(filter, input, arguments) => {
                 let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
-                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget).map_err(|why| {
+                self.apply(filter, &input, &arguments).map_err(|why| {
                     self.absent = filters::is_absence(&why);
                     format!("`{}`: {why}", self.text(node))
                 })
@@ -162,6 +169,16 @@ impl<'p> Evaluation<'p> {
             NodeKind::Regex(input, pattern) => {
                 let value = self.value(input)?;
                 self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            NodeKind::XPath(input, path, given) => {
+                let value = self.value(input)?;
+                let given = given.iter().map(|(name, value)| Ok((&**name, self.value(value)?))).collect::<Outcome<Vec<_>>>()?;
+                path.select(&value, &given, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            NodeKind::Css(input, selector, attribute) => {
+                let value = self.value(input)?;
+                let attribute = attribute.as_ref().map(|attribute| self.value(attribute)).transpose()?;
+                self.css(selector, &value, attribute.as_ref()).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
             NodeKind::At(input, reach) => self.at(node, input, reach),
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
@@ -176,6 +193,20 @@ impl<'p> Evaluation<'p> {
             Some(Meaning::Value(template)) => return template.look(self.scope, &mut self.budget),
         };
         Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED))
+    }
+
+    /// What a filter makes of a value, which is made known where it may be a credential.
+    fn apply(&mut self, filter: &Filter, input: &Value, arguments: &[Option<Value>]) -> Outcome {
+        let made = (filter.apply)(input, &filters::Arguments(arguments), &mut self.budget)?;
+        match (filter.secrecy, input.as_str(), made.as_str()) {
+            (Secrecy::Signs, _, Some(made)) => with_listener(self.scope, |listener| listener.signed(made)),
+            (Secrecy::Hashes, Some(from), Some(made)) => {
+                self.budget.text(from.len())?;
+                with_listener(self.scope, |listener| listener.hashed(from, made));
+            }
+            (Secrecy::Plain | Secrecy::Signs | Secrecy::Hashes, _, _) => {}
+        }
+        Ok(made)
     }
 
     fn why_undefined(&mut self, node: &'p Node) -> String {
@@ -207,6 +238,14 @@ impl<'p> Evaluation<'p> {
             Some(fallback) if value.is_undefined() || also_falsy && !value.is_true() => self.value(fallback),
             _ => Ok(value),
         }
+    }
+
+    fn css(&mut self, selector: &CssSelector, value: &Value, attribute: Option<&Value>) -> Outcome {
+        let name = |value: &Value| {
+            value.as_str().map(str::to_owned).ok_or_else(|| format!("the attribute is {}, not a string", describe(value)))
+        };
+        let attribute = attribute.map(name).transpose()?;
+        selector.select(value, attribute.as_deref(), &mut self.budget)
     }
 
     /// The first group of the first match, the whole match without groups; undefined without a match.

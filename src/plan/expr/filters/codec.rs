@@ -1,14 +1,13 @@
 //! Filters between text and what it encodes.
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use minijinja::Value;
 
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
 use super::super::json_text::JsonText;
+use super::super::signed::base64_bytes;
 use super::super::value::{self, describe, text_of};
 use super::{Arguments, text_in};
 
@@ -29,21 +28,17 @@ pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -
     Ok(Value::from(encoded))
 }
 
-/// RFC 4648 section 4, padded.
-pub(super) fn b64encode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+/// RFC 4648 section 4, padded; `url_safe` is section 5, not padded.
+pub(super) fn b64encode(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;
     may_build_text(text.len().checked_mul(2))?;
-    Ok(Value::from(STANDARD.encode(text)))
+    Ok(Value::from(if arguments.flag(0)? { URL_SAFE_NO_PAD.encode(text) } else { STANDARD.encode(text) }))
 }
 
 /// RFC 4648 sections 4 and 5, padded or not, of UTF-8 text.
 pub(super) fn b64decode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;
-    let alphabet = if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let bytes = GeneralPurpose::new(alphabet, config)
-        .decode(text)
-        .map_err(|error| format!("{} is not base64: {error}", describe(value)))?;
+    let bytes = base64_bytes(text).map_err(|error| format!("{} is not base64: {error}", describe(value)))?;
     String::from_utf8(bytes).map(Value::from).map_err(|_| format!("what {} encodes is not UTF-8 text", describe(value)))
 }
 

@@ -11,6 +11,7 @@
 mod codec;
 mod list;
 mod scalar;
+mod table;
 mod text;
 
 use minijinja::Value;
@@ -19,6 +20,7 @@ use minijinja::value::ValueKind;
 use super::budget::Budget;
 use super::functions::Signature;
 use super::number::Number;
+use super::signed::{self, HASH_RULES, HMAC_RULES};
 use super::value::describe;
 
 /// A named operation on a value.
@@ -28,6 +30,18 @@ pub(super) struct Filter {
     pub(super) apply: Apply,
     /// Whether it may yield a truth value.
     pub(super) may_be_bool: bool,
+    pub(super) secrecy: Secrecy,
+}
+
+/// What a filter makes of secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// Nothing that is not found in a text by the secret's own spellings, or by its name.
+    Plain,
+    /// A hash, which is as good as the secret where it was made of one.
+    Hashes,
+    /// A signature with a key, which is a credential.
+    Signs,
 }
 
 impl std::fmt::Debug for Filter {
@@ -37,12 +51,13 @@ impl std::fmt::Debug for Filter {
 }
 
 /// Filters that are parts of the tree.
-const BY_THE_PARSER: [&str; 9] = ["at", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
+const BY_THE_PARSER: [&str; 11] =
+    ["at", "css", "xpath", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
 
 type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
 
 const fn filter(name: &'static str, parameters: &'static [&'static str], required: usize, apply: Apply) -> Filter {
-    Filter { name, signature: Signature { parameters, required }, apply, may_be_bool: false }
+    Filter { name, signature: Signature { parameters, required, rules: &[] }, apply, may_be_bool: false, secrecy: Secrecy::Plain }
 }
 
 /// A filter that may yield a truth value.
@@ -50,21 +65,40 @@ const fn any(name: &'static str, parameters: &'static [&'static str], required: 
     Filter { may_be_bool: true, ..filter(name, parameters, required, apply) }
 }
 
-static FILTERS: [Filter; 38] = [
+const fn hash(name: &'static str, apply: Apply) -> Filter {
+    let signature = Signature { parameters: &["encoding"], required: 0, rules: HASH_RULES };
+    Filter { name, signature, apply, may_be_bool: false, secrecy: Secrecy::Hashes }
+}
+
+const HMAC: Filter = Filter {
+    signature: Signature { parameters: &["key", "algorithm", "encoding", "key_encoding"], required: 1, rules: HMAC_RULES },
+    secrecy: Secrecy::Signs,
+    ..filter("hmac", &[], 0, signed::hmac)
+};
+
+const CSV: Filter = Filter {
+    signature: Signature { parameters: &["header", "delimiter"], required: 0, rules: table::CSV_RULES },
+    ..filter("csv", &[], 0, table::csv)
+};
+
+static FILTERS: [Filter; 45] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
-    filter("b64encode", &[], 0, codec::b64encode),
+    filter("b64encode", &["url_safe"], 0, codec::b64encode),
     any("bool", &[], 0, scalar::bool),
     filter("capitalize", &[], 0, text::capitalize),
     filter("count", &[], 0, list::length),
+    CSV,
     filter("difference", &["other"], 1, list::difference),
     any("first", &[], 0, list::first),
     filter("float", &["default"], 0, scalar::float),
     any("from_json", &[], 0, codec::from_json),
+    HMAC,
     any("int", &["default"], 0, scalar::int),
     filter("intersect", &["other"], 1, list::intersect),
     filter("items", &[], 0, list::items),
     filter("join", &["separator", "attribute"], 0, list::join),
+    filter("jwt_claims", &[], 0, signed::jwt_claims),
     filter("keys", &[], 0, list::keys),
     any("last", &[], 0, list::last),
     filter("length", &[], 0, list::length),
@@ -72,10 +106,14 @@ static FILTERS: [Filter; 38] = [
     filter("list", &[], 0, list::list),
     filter("lower", &[], 0, text::lower),
     any("max", &["attribute"], 0, list::max),
+    hash("md5", signed::md5),
     any("min", &["attribute"], 0, list::min),
     filter("replace", &["from", "to"], 2, text::replace),
     filter("reverse", &[], 0, list::reverse),
     filter("round", &["precision", "method"], 0, scalar::round),
+    hash("sha1", signed::sha1),
+    hash("sha256", signed::sha256),
+    hash("sha512", signed::sha512),
     filter("sort", &["reverse", "attribute"], 0, list::sort),
     filter("split", &["separator", "most"], 0, text::split),
     filter("string", &[], 0, text::string),
@@ -114,11 +152,11 @@ pub(super) fn is_absence(why: &str) -> bool {
 pub(super) struct Arguments<'v>(pub(super) &'v [Option<Value>]);
 
 impl Arguments<'_> {
-    fn value(&self, at: usize) -> Option<&Value> {
+    pub(super) fn value(&self, at: usize) -> Option<&Value> {
         self.0.get(at).and_then(Option::as_ref)
     }
 
-    fn text(&self, at: usize) -> Result<Option<&str>, String> {
+    pub(super) fn text(&self, at: usize) -> Result<Option<&str>, String> {
         let text = |value| Value::as_str(value).ok_or_else(|| format!("an argument is {}, not a string", describe(value)));
         self.value(at).map(text).transpose()
     }
@@ -147,7 +185,7 @@ impl Arguments<'_> {
 }
 
 /// The text in a value that must be one.
-fn text_in<'v>(value: &'v Value, budget: &mut Budget) -> Result<&'v str, String> {
+pub(super) fn text_in<'v>(value: &'v Value, budget: &mut Budget) -> Result<&'v str, String> {
     let text = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
     budget.text(text.len())?;
     Ok(text)

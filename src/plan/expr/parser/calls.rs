@@ -9,6 +9,7 @@ use crate::base::nearest_above;
 
 use super::super::functions::{self, Signature};
 use super::super::lexer::Token;
+use super::super::markup::{CssSelector, XPath};
 use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Reach, Selection, Test};
 use super::super::{ParseError, filters, predicates};
 use super::{Parsed, Parser, advice};
@@ -51,10 +52,12 @@ impl<'s> Parser<'s> {
         let input = Box::new(input);
         let kind = match name {
             "default" | "d" => {
-                let signature = Signature { parameters: &["value", "also_falsy"], required: 1 };
+                let signature = Signature { parameters: &["value", "also_falsy"], required: 1, rules: &[] };
                 NodeKind::Default(input, place(name, given, &signature, span)?)
             }
             "regex" => NodeKind::Regex(input, pattern(name, given, span)?),
+            "xpath" => xpath(input, given, span)?,
+            "css" => css(input, given, span)?,
             "at" => NodeKind::At(input, reach(given, span)?),
             "map" => NodeKind::MapEach(input, mapping(given, span)?),
             "select" | "reject" => NodeKind::Select(input, selection(given, name == "select", None)?),
@@ -160,6 +163,15 @@ fn place(callable: &str, given: CallArguments<'_>, signature: &Signature, span: 
         let message = format!("`{callable}` needs `{}`", signature.parameters[missing]);
         return Err(ParseError { message, span });
     }
+    for (parameter, rule) in signature.rules {
+        let at = signature.parameters.iter().position(|known| known == parameter);
+        let Some(node) = at.and_then(|at| places[at].as_ref()) else { continue };
+        if let NodeKind::Literal(value) = &node.kind
+            && let Some(message) = rule.breach(parameter, value)
+        {
+            return Err(ParseError { message, span: node.span.clone() });
+        }
+    }
     Ok(places)
 }
 
@@ -186,7 +198,7 @@ fn resolve_test(name: &str, given: CallArguments<'_>, span: Range<usize>) -> Par
 
 /// The one argument of `regex` and `matching`: written out, so that it is compiled and checked when the probe is loaded.
 fn pattern(callable: &str, given: CallArguments<'_>, span: Range<usize>) -> Parsed<Pattern> {
-    let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1 }, span.clone())?;
+    let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1, rules: &[] }, span.clone())?;
     let node = places.into_iter().flatten().next().ok_or_else(|| ParseError { message: "a pattern is missing".into(), span })?;
     let source = literal_text(&node, "the pattern of a regular expression")?;
     let compiled = |kib: usize| RegexBuilder::new(source).size_limit(kib << 10).dfa_size_limit(1 << 20).build();
@@ -198,6 +210,35 @@ fn pattern(callable: &str, given: CallArguments<'_>, span: Range<usize>) -> Pars
         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         ParseError { message: format!("`{source}` is not a regular expression: {why}"), span: node.span.clone() }
     })
+}
+
+/// The path of `xpath`, written out, and the values of its prefixes and variables by their names.
+fn xpath(input: Box<Node>, given: CallArguments<'_>, span: Range<usize>) -> Parsed<NodeKind> {
+    let CallArguments { positional, named } = given;
+    let [path] = &positional[..] else {
+        let message = "`xpath` takes one path, as in `xml | xpath('//a:entry/a:id', a='http://www.w3.org/2005/Atom')`".into();
+        return Err(ParseError { message, span });
+    };
+    let source = literal_text(path, "an XPath")?;
+    let names: Vec<&str> = named.iter().map(|(name, ..)| *name).collect();
+    if let Some((name, span, _)) =
+        named.iter().enumerate().find(|(at, (name, ..))| names[..*at].contains(name)).map(|(_, named)| named)
+    {
+        return Err(ParseError { message: format!("`{name}` is given twice"), span: span.clone() });
+    }
+    let compiled = XPath::compile(source, &names).map_err(|message| ParseError { message, span: path.span.clone() })?;
+    let given = named.into_iter().map(|(name, _, value)| (name.into(), value)).collect();
+    Ok(NodeKind::XPath(input, Box::new(compiled), given))
+}
+
+/// The selector of `css`, written out, and the attribute that is asked for.
+fn css(input: Box<Node>, given: CallArguments<'_>, span: Range<usize>) -> Parsed<NodeKind> {
+    let signature = Signature { parameters: &["selector", "attribute"], required: 1, rules: &[] };
+    let mut places = place("css", given, &signature, span.clone())?.into_iter();
+    let selector = places.next().flatten().ok_or_else(|| ParseError { message: "a selector is missing".into(), span })?;
+    let compiled = CssSelector::compile(literal_text(&selector, "a CSS selector")?);
+    let compiled = compiled.map_err(|message| ParseError { message, span: selector.span.clone() })?;
+    Ok(NodeKind::Css(input, compiled, places.next().flatten().map(Box::new)))
 }
 
 /// The arguments of `at`: any number of steps, and then `or`, which has no place of its own among them.
@@ -222,7 +263,7 @@ fn reach(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Reach> {
 fn mapping(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Mapping> {
     let mut given = given;
     if given.positional.is_empty() {
-        let signature = Signature { parameters: &["attribute", "default"], required: 1 };
+        let signature = Signature { parameters: &["attribute", "default"], required: 1, rules: &[] };
         let mut places = place("map", given, &signature, span.clone())?.into_iter();
         let attribute = places.next().flatten();
         let default = places.next().flatten();

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use minijinja::Value;
 
 use crate::outcome::Phases;
-use crate::plan::expr::from_json;
+use crate::plan::expr::{NoDocument, from_json, html_document, xml_document};
 use crate::run::step::tls::TlsFacts;
 
 /// An answer that was read to its end. What is costly to know (JSON, text, certificate) is worked out when first asked for.
@@ -34,6 +34,8 @@ pub struct HttpResponse {
     pub(super) tls: Option<(Vec<u8>, &'static str)>,
     pub(super) json: OnceLock<Result<serde_json::Value, String>>,
     pub(super) json_value: OnceLock<Option<Value>>,
+    pub(super) xml: OnceLock<Result<Value, String>>,
+    pub(super) html: OnceLock<Result<Value, String>>,
     pub(super) text_value: OnceLock<Value>,
     pub(super) header_value: OnceLock<Value>,
 }
@@ -50,9 +52,41 @@ impl HttpResponse {
             .map_err(Clone::clone)
     }
 
-    /// Why the body is not JSON; `None` if it is, or if nobody asked.
-    pub fn json_error(&self) -> Option<&str> {
-        self.json.get()?.as_ref().err().map(String::as_str)
+    /// Why the body is not what was asked for, JSON or a document; `None` if it is, or if nobody asked.
+    pub(super) fn not_what_was_asked_for(&self) -> Option<String> {
+        let json = self.json.get().and_then(|json| json.as_ref().err()).map(|why| ("JSON", why));
+        let document = |what, read: &'_ OnceLock<Result<Value, String>>| Some((what, read.get()?.as_ref().err()?.clone()));
+        let xml = document("XML", &self.xml).or_else(|| document("HTML", &self.html));
+        let found = json.map(|(what, why)| (what, why.clone())).or(xml);
+        found.map(|(what, why)| format!("the answer, status {}, is not {what}: {why}", self.status))
+    }
+
+    /// The body as a document, which is read once. What would take too long here is read again elsewhere.
+    fn document(&self, kept: &OnceLock<Result<Value, String>>, read: fn(&str) -> Result<Value, NoDocument>) -> Option<Value> {
+        if kept.get().is_none() {
+            let read = match read(&self.declared_text()) {
+                Ok(document) => Ok(document),
+                Err(NoDocument::Because(why)) => Err(why),
+                Err(NoDocument::Elsewhere) => return None,
+            };
+            let _ = kept.set(read);
+        }
+        kept.get()?.as_ref().ok().cloned()
+    }
+
+    /// The body as text in the charset that the content type or else the document itself names.
+    fn declared_text(&self) -> String {
+        if self.charset().is_some() {
+            return self.text();
+        }
+        let start = String::from_utf8_lossy(&self.body[..self.body.len().min(1024)]).to_ascii_lowercase();
+        let named = ["encoding=", "charset="]
+            .iter()
+            .find_map(|word| start.split_once(word))
+            .map(|(_, rest)| rest.trim_start_matches(['"', '\'']));
+        let label = named.map(|rest| rest.split(['"', '\'', '>', '?', ' ', '/', ';']).next().unwrap_or_default());
+        let encoding = label.and_then(|label| encoding_rs::Encoding::for_label(label.as_bytes()));
+        encoding.unwrap_or(encoding_rs::UTF_8).decode(&self.body).0.into_owned()
     }
 
     /// The body as text in the charset of its content type; bytes that are no text become `U+FFFD`.
@@ -66,11 +100,14 @@ impl HttpResponse {
     }
 
     fn text_of(&self, bytes: &[u8]) -> String {
+        self.charset().unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
+    }
+
+    fn charset(&self) -> Option<&'static encoding_rs::Encoding> {
         let kind = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let charset =
             kind.split(';').filter_map(|part| part.trim().split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("charset"));
-        let encoding = charset.and_then(|(_, name)| encoding_rs::Encoding::for_label(name.trim_matches('"').as_bytes()));
-        encoding.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
+        charset.and_then(|(_, name)| encoding_rs::Encoding::for_label(name.trim_matches('"').as_bytes()))
     }
 
     /// What is known of the connection's TLS.
@@ -84,6 +121,8 @@ impl HttpResponse {
         match name {
             "status" => Some(Value::from(self.status)),
             "json" => self.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
+            "xml" => self.document(&self.xml, xml_document),
+            "html" => self.document(&self.html, html_document),
             "body" => Some(self.text_value.get_or_init(|| Value::from(self.text())).clone()),
             "headers" => Some(self.header_value.get_or_init(|| self.header_map()).clone()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
@@ -148,6 +187,8 @@ impl ResponseHead {
             tls: self.tls,
             json: OnceLock::new(),
             json_value: OnceLock::new(),
+            xml: OnceLock::new(),
+            html: OnceLock::new(),
             text_value: OnceLock::new(),
             header_value: OnceLock::new(),
         }

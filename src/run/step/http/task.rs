@@ -115,7 +115,7 @@ impl Answer for HttpResponse {
     }
 
     fn remark(&self) -> Option<String> {
-        self.json_error().map(|why| format!("the answer, status {}, is not JSON: {why}", self.status))
+        self.not_what_was_asked_for()
     }
 
     fn creation(&self) -> Creation {
