@@ -93,14 +93,15 @@ impl Drop for Beside {
     }
 }
 
-/// `probes/p.toml:4:1 - deadlin + deadline`: one change as a line.
+/// `probes/p.toml:4:1 deadlin → deadline`, or `- old` or `+ new` where something goes or comes: one change as a line.
 pub(super) fn line(change: &Change) -> String {
-    let part = |sign: &str, text: &str| {
-        let text = text.trim();
-        if text.is_empty() { String::new() } else { format!(" {sign} {}", printable(text)) }
-    };
     let place = printable(&change.location.to_string()).into_owned();
-    format!("{place}{}{}", part("-", &change.old), part("+", &change.new))
+    let [old, new] = [&change.old, &change.new].map(|text| printable(text.trim()).into_owned());
+    match (old.is_empty(), new.is_empty()) {
+        (false, true) => format!("{place} - {old}"),
+        (true, _) => format!("{place} + {new}"),
+        (false, false) => format!("{place} {old} → {new}"),
+    }
 }
 
 /// One change for programs.

@@ -57,6 +57,7 @@ pub(super) fn read(written: &Field<'_, Vec<Item<'_, Code>>>, of: &Arc<SourceFile
             let word = code.lint().unwrap_or_default();
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, node.span, format!("the lint `{word}` is listed twice"))
+                    .mend(without_item())
                     .help("take one of them out"),
             );
         }

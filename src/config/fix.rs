@@ -119,6 +119,10 @@ mod tests {
         let cleanup = "  [step.cleanup]\n  http.delete = \"https://example.com/\"\n";
         let moved = fixed(&probe("", &format!("{get}\n{cleanup}  repeat = 2 # twice\n  guard = \"true\"\n")));
         assert_eq!(moved, probe("", &format!("{get}repeat = 2 # twice\nguard = \"true\"\n\n{cleanup}")));
+        // The comment of a header stays with it.
+        let above = format!("{get}\n# it goes\n# after all\n{cleanup}");
+        let moved = fixed(&probe("", &format!("{above}  repeat = 2\n")));
+        assert_eq!(moved, probe("", &above.replacen(get, &format!("{get}repeat = 2\n"), 1)));
         // Above this header another table begins, whose key it would become.
         let inner = "[step.http]\nget = \"https://example.com/\"\n";
         for kept in [format!("{inner}{cleanup}  repeat = 2\n"), format!("{get}{cleanup}  matrix = {{ a = [1,\n2] }}\n")] {

@@ -116,13 +116,26 @@ impl Mend {
             }
             None => (last_header.is_none(), ""),
         };
-        let at = above.trim_end().len();
-        let at = at + above[at..].find('\n').map_or(0, |end| end + 1);
+        let at = end_of_statements(above);
         let ending = if text(file, begins.start, begins.end)?.ends_with("\r\n") { "\r\n" } else { "\n" };
         let moved = format!("{indent}{}{ending}", text(file, line.start, line.end)?.trim());
         (alone && is_own && begins.start < line.start)
             .then(|| Self { file: Arc::clone(file), edits: vec![Edit::new(at, at, moved), Edit::new(line.start, line.end, "")] })
     }
+}
+
+/// Where what is written above a header ends, before its own comment and the empty lines there. A line directly above a header or its
+/// comment can only be of a text of several lines if it has its quotes.
+fn end_of_statements(above: &str) -> usize {
+    let mut rest = above;
+    while let Some(line) = rest.lines().next_back().filter(|line| line.trim_start().starts_with('#')) {
+        if line.contains("\"\"\"") || line.contains("'''") {
+            break;
+        }
+        rest = &rest[..rest.trim_end_matches(['\r', '\n']).len() - line.trim_end_matches('\r').len()];
+    }
+    let at = rest.trim_end().len();
+    at + rest[at..].find('\n').map_or(0, |end| end + 1)
 }
 
 fn text(file: &Arc<SourceFile>, start: usize, end: usize) -> Option<&str> {
