@@ -33,7 +33,7 @@ pub(crate) fn notice(fault: FaultName) -> Notice {
             reason: Reason::NotEvaluable,
             expectation: Some("json.rows[0].plan_id == plan"),
         },
-        FaultName::PlaylistLostEdits => expectation("playlist-sync", "phone has every edit", "whole is subset(json.tracks)"),
+        FaultName::PlaylistLostEdits => expectation("playlist-sync", "phone has every edit", "json.tracks is superset(whole)"),
         FaultName::PlaylistNotSynced => expectation("playlist-sync", "read on the second device", "status == 200"),
         FaultName::SegmentCopyCapped => expectation("segment-copy", "copy holds the whole source", "json.size >= minimum"),
         FaultName::LookalikeEmpty => expectation("segment-copy", "lookalike is not empty", "json.size >= minimum"),
