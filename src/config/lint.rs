@@ -28,6 +28,9 @@ const HARMLESS: [&str; 12] =
 /// Programs that read an argument as a script.
 const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
 
+/// Methods that create, beside those that steps have keys for.
+const CREATING: [&str; 5] = ["POST", "PUT", "MKCOL", "MKCALENDAR", "COPY"];
+
 /// Names of the run whose values hold nothing that a shell would act on.
 const NAMES_OF_OURS: [&str; 3] = ["run", "cell", "region"];
 
@@ -131,10 +134,12 @@ fn captured<'t>(step: &StepKeys<'t>) -> impl Iterator<Item = &'t TableEntry<'t>>
     step.capture.entries().chain(step.carry.entries()).chain(step.collect.entries())
 }
 
-/// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
+/// The entry of a request that looks as if it created something new: a POST, a PUT or the like to a place that no earlier answer named.
 fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>, uses: &Uses<'_>) -> Option<&'t TableEntry<'t>> {
     let mut written = http.written_methods().into_iter();
-    let (_, entry) = written.find(|(method, _)| matches!(*method, Method::POST | Method::PUT))?;
+    let of_other_method = || http.url.entry.filter(|_| http.method.is_some_and(|method| CREATING.contains(&method)));
+    let created = written.find(|(method, _)| matches!(*method, Method::POST | Method::PUT)).map(|(_, entry)| entry);
+    let entry = created.or_else(of_other_method)?;
     let path = entry.value.as_text()?.to_lowercase();
     let uses_capture = template(&entry.value)
         .is_some_and(|template| uses.read(&template, &entry.value).any(|(_, name)| captured.contains(&*name)));

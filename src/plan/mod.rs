@@ -45,7 +45,7 @@ pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
 pub use http::{
     Auth, Body, ClientCredentials, Connections, DeviceSettings, Field, FieldValue, HttpAction, HttpVersion, JsonTemplate, MinTls,
-    Part, PartContent, Pem, Redirects, RequestDefaults, Resolve, TlsSettings,
+    Part, PartContent, Pem, Redirects, RequestDefaults, Resolve, TlsSettings, is_safe,
 };
 pub use kind::StepKind;
 pub use maintenance::{Maintenance, MaintenanceTime, Period};

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
+use super::http::is_safe;
 use super::walk::journey;
 use super::{Condition, Device, DnsAction, ExecAction, Expression, HttpAction, StepKind, TcpAction, Template};
 
@@ -133,7 +134,7 @@ impl Action {
     /// something, or opened a connection.
     pub fn prepares(&self) -> bool {
         match self {
-            Self::Http(action) => !action.method.is_safe(),
+            Self::Http(action) => !is_safe(&action.method),
             Self::Dns(_) => false,
             Self::Tcp(_) | Self::Exec(_) => true,
             Self::Parallel(entries) => entries.iter().any(|entry| entry.action.prepares()),
@@ -144,7 +145,7 @@ impl Action {
     /// anew is another request, so that it may be only if nothing comes of it.
     pub fn is_idempotent(&self, device: &Device) -> bool {
         match self {
-            Self::Http(action) if action.method.is_safe() => true,
+            Self::Http(action) if is_safe(&action.method) => true,
             Self::Http(action) => action.method.is_idempotent() && !self.varies() && !device.varies(),
             Self::Dns(_) => true,
             // What is sent may mean anything.

@@ -202,7 +202,7 @@ async fn the_recipes_work() {
     let section = page.split("\n## Recipes\n").nth(1).expect("there is a section").split("\n###").next().unwrap();
     let sandbox = Sandbox::start(SandboxConfig { speed: 20.0, ..SandboxConfig::default() }).await.unwrap();
     let recipes = toml_blocks(section);
-    assert_eq!(recipes.len(), 3);
+    assert_eq!(recipes.len(), 4);
     for recipe in recipes {
         let ran = Journey::at(&format!("http://{}", sandbox.address())).deadline("3m").run(recipe).await;
         ran.assert_passed();

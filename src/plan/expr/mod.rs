@@ -342,6 +342,8 @@ mod tests {
             ("text is matching '^one'", "true"),
             ("words | select('matching', '[ab]') | length", "3"),
             ("'a/b c?ü' | urlencode", "\"a%2Fb%20c%3F%C3%BC\""),
+            ("'a%2fb%20c+%C3%BC' | urldecode", "\"a/b c+ü\""),
+            ("'Tom & <Jerry> \"x\"' | xml_escape", "\"Tom &amp; &lt;Jerry&gt; &quot;x&quot;\""),
             ("'käse' | b64encode", "\"a8Okc2U=\""),
             ("'a8Okc2U' | b64decode", "\"käse\""),
             ("'eyJpZCI6MX0' | b64decode | from_json", "{\"id\":1}"),

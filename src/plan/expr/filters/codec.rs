@@ -28,6 +28,37 @@ pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -
     Ok(Value::from(encoded))
 }
 
+/// What was percent-encoded (RFC 3986 section 2.1); a plus sign is one.
+pub(super) fn urldecode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_in(value, budget)?;
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        (bytes, rest) = match (first, tail) {
+            (b'%', [high, low, after @ ..]) if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
+                bytes.push(high << 4 | low);
+                (bytes, after)
+            }
+            (b'%', _) => return Err(format!("{} has a `%` that is no escape", describe(value))),
+            (byte, after) => {
+                bytes.push(*byte);
+                (bytes, after)
+            }
+        };
+    }
+    String::from_utf8(bytes).map(Value::from).map_err(|_| format!("{} is not the encoding of a text", describe(value)))
+}
+
+/// A text that can stand in XML or HTML, between elements or in an attribute.
+pub(super) fn xml_escape(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_of(value)?;
+    budget.text(text.len())?;
+    may_build_text(text.len().checked_mul(6))?;
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    Ok(Value::from(escaped.replace('\'', "&apos;")))
+}
+
 /// RFC 4648 section 4, padded; `url_safe` is section 5, not padded.
 pub(super) fn b64encode(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;

@@ -81,7 +81,7 @@ const CSV: Filter = Filter {
     ..filter("csv", &[], 0, table::csv)
 };
 
-static FILTERS: [Filter; 45] = [
+static FILTERS: [Filter; 47] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
     filter("b64encode", &["url_safe"], 0, codec::b64encode),
@@ -125,7 +125,9 @@ static FILTERS: [Filter; 45] = [
     filter("trim", &["characters"], 0, text::trim),
     filter("unique", &["attribute"], 0, list::unique),
     filter("upper", &[], 0, text::upper),
+    filter("urldecode", &[], 0, codec::urldecode),
     filter("urlencode", &[], 0, codec::urlencode),
+    filter("xml_escape", &[], 0, codec::xml_escape),
     filter("values", &[], 0, list::values),
 ];
 

@@ -6,7 +6,7 @@ use minijinja::Value;
 use crate::outcome::{RunId, SpanId, TraceId};
 use crate::plan::expr::{Destination, EvalError, JsonText};
 use crate::plan::{
-    Auth, Body, Field, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Redirects, RequestDefaults, Template,
+    Auth, Body, Field, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Redirects, RequestDefaults, Template, is_safe,
 };
 
 use super::defaults;
@@ -109,7 +109,7 @@ pub fn render(
     let mut url = defaults::absolute(&action.url, device.base.as_ref(), scope)?;
     let fields = defaults::under(&device.query, &action.query, |name| url.query_pairs().any(|(written, _)| written == name));
     let query = rendered("http.query", &fields, scope)?;
-    if !action.method.is_safe() {
+    if !is_safe(&action.method) {
         refuse_missing(&fields, &query)?;
     }
     add_query(&mut url, &query);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld};
-use crate::plan::Redirects;
+use crate::plan::{Redirects, is_safe};
 use crate::run::{Bound, StallLog};
 
 use super::body;
@@ -188,7 +188,7 @@ impl HttpDevice {
 
     async fn ask(&self, hop: &Hop, timings: &Timings) -> Result<reqwest::Response, TransportError> {
         let route = self.route(&hop.url)?;
-        let idempotent = hop.method.is_idempotent();
+        let idempotent = hop.method.is_idempotent() || is_safe(&hop.method);
         if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
             match client.execute(self.request(hop, &route, timings)).await {
                 Err(error) if connections::ask_again(&error, idempotent) => {
