@@ -32,7 +32,9 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
     drop(progress);
     match args.output {
         Output::Human => {
-            changes.iter().for_each(|change| printer.data(&fix::line(change)));
+            for change in &changes {
+                printer.data(&fix::line(change));
+            }
             let text = loaded.diagnostics.render(printer.style().colour);
             if !text.is_empty() {
                 printer.data(text.trim_end());

@@ -48,7 +48,7 @@ pub(crate) fn check_command(config: Option<&Path>, paths: &[PathBuf]) -> String 
         if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
     };
     let config = config.map(|config| format!(" -c {}", quoted(config))).unwrap_or_default();
-    let paths: String = paths.iter().map(|path| format!(" {}", quoted(path))).collect();
+    let paths: String = paths.iter().flat_map(|path| [" ".to_owned(), quoted(path)]).collect();
     format!("serinus check{config}{paths}")
 }
 

@@ -141,6 +141,8 @@ mod tests {
             probe("[matrix]\nsize = [1, # small\n  1]\n", get),
             // The text of the value is not the value.
             probe("overlap = \"sk\\u0070i\"\n", get),
+            // Letters of several bytes.
+            probe("overlap = \"škip\"\n[devices.é]\n", &format!("device = \"é\"\n{get}")).replace("škip", "ü"),
             // Two names are alike.
             probe("[devices.tablet1]\n[devices.tablet2]\n", &format!("device = \"tablet\"\n{get}")),
         ];

@@ -44,14 +44,13 @@ impl Mend {
     /// `instead` where `word` stands, in the same quotes if it has any.
     pub(super) fn word(span: SourceSpan<'_>, word: &str, instead: &str) -> Option<Self> {
         let written = text(span.file, span.range.start, span.range.end)?;
-        let quotes = if written == word { 0 } else { 1 };
-        let inner = written.get(quotes..written.len().checked_sub(quotes)?)?;
-        let quoted = quotes == 0 || matches!((&written[..1], &written[written.len() - 1..]), ("\"", "\"") | ("'", "'"));
-        let bare = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/');
-        let fits = if quotes == 0 { instead.chars().all(bare) } else { !instead.contains(['"', '\'', '\\']) };
-        let (start, end) = (span.range.start + quotes, span.range.end - quotes);
-        (inner == word && quoted && fits && !instead.is_empty() && !instead.chars().any(char::is_control))
-            .then(|| Self { file: Arc::clone(span.file), edits: vec![Edit::new(start, end, instead)] })
+        let quote = |quote: char| written.strip_prefix(quote)?.strip_suffix(quote);
+        let (inner, quotes) = if written == word { (written, 0) } else { (quote('"').or_else(|| quote('\''))?, 1) };
+        let is_bare = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '/');
+        let needs_escapes = |letter: char| matches!(letter, '"' | '\'' | '\\') || letter.is_control();
+        let fits = if quotes == 0 { instead.chars().all(is_bare) } else { !instead.contains(needs_escapes) };
+        let edit = Edit::new(span.range.start + quotes, span.range.end - quotes, instead);
+        (inner == word && fits && !instead.is_empty()).then(|| Self { file: Arc::clone(span.file), edits: vec![edit] })
     }
 
     /// A list without one of its items. A comment between it and the item beside it stays, and then there is no mend.

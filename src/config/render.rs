@@ -32,13 +32,13 @@ impl Diagnostics {
     pub fn brief(&self, colour: bool, check: &str) -> String {
         let (full, rest): (Vec<_>, Vec<_>) =
             self.iter().cloned().partition(|found| found.severity() == Severity::Error || found.code == Code::NoChannel);
-        let mut text = Self::from_iter(full).render(colour);
-        match rest.len() {
-            0 => {}
-            1 => text.push_str(&format!("1 warning; `{check}` shows it\n")),
-            several => text.push_str(&format!("{several} warnings; `{check}` shows them\n")),
-        }
-        text
+        let errors = Self::from_iter(full).render(colour);
+        let warnings = match rest.len() {
+            0 => String::new(),
+            1 => format!("1 warning; `{check}` shows it\n"),
+            several => format!("{several} warnings; `{check}` shows them\n"),
+        };
+        errors + &warnings
     }
 
     /// The form for programs: a list of objects with `severity`, `code`, `message`, `help`, and, unless the problem has no
