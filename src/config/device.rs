@@ -106,6 +106,7 @@ pub(super) fn fields<'e, 'f: 'e>(
     scope: &mut NameScope<'_, 'f>,
 ) -> Vec<plan::Field> {
     let mut field = |entry: &'e TableEntry<'f>| {
+        refuse_key(entry, scope.diagnostics);
         let value = match &entry.value.data {
             Data::List(items) => FieldValue::Each(items.iter().map(|item| scope.template(item, Stage::Request)).collect()),
             _ => FieldValue::One(scope.template(&entry.value, Stage::Request)),
@@ -113,6 +114,16 @@ pub(super) fn fields<'e, 'f: 'e>(
         plan::Field { name: entry.key.to_string(), value }
     };
     written.map(&mut field).collect()
+}
+
+/// Reports a key with a template in it, which would be sent as it stands.
+pub(super) fn refuse_key(entry: &TableEntry<'_>, diagnostics: &mut Diagnostics) {
+    if entry.key.contains("{{") {
+        diagnostics.push(
+            Diagnostic::at(Code::ConstantOnly, entry.key_span, "a key is no template: it would be sent as it stands")
+                .help("write the whole map as one expression: `http.json = \"{{ {name: value} }}\"`, with keys that are names or quoted texts"),
+        );
+    }
 }
 
 /// What paths are joined to.

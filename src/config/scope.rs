@@ -217,11 +217,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
                     condition = condition.with_given(given);
                 }
                 self.names(condition.uses().iter().map(|each| (0, each)), node.span, stage);
-                for (range, why) in condition.hints().into_iter().take(MOST_HINTS) {
-                    let span = node.span.within(range);
-                    self.diagnostics
-                        .push(Diagnostic::at(Code::DoubtfulCondition, span, "this is most likely not what is meant").help(why));
-                }
+                self.doubt(condition.hints(), node.span, 0);
                 condition
             }
             None => Condition::parse("true", node.span.location()).expect("`true` is a condition"),
@@ -243,9 +239,19 @@ impl<'b, 'f> NameScope<'b, 'f> {
                     expression = expression.with_given(given);
                 }
                 self.names(expression.uses().iter().map(|each| (offset, each)), node.span, stage);
+                self.doubt(expression.hints(), node.span, offset);
                 expression
             }
             None => Expression::parse("true", node.span.location()).expect("`true` is an expression"),
+        }
+    }
+
+    /// Warns of what is valid and most likely a mistake, in an expression that begins `offset` bytes behind the string's begin.
+    fn doubt(&mut self, hints: Vec<(Range<usize>, String)>, span: SourceSpan<'f>, offset: usize) {
+        for (range, why) in hints.into_iter().take(MOST_HINTS) {
+            let span = span.within(offset + range.start..offset + range.end);
+            self.diagnostics
+                .push(Diagnostic::at(Code::DoubtfulCondition, span, "this is most likely not what is meant").help(why));
         }
     }
 

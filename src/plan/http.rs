@@ -9,9 +9,9 @@ use super::Template;
 
 /// What expressions can know of an answer.
 pub(super) const RESULT_NAMES: &[&str] =
-    &["status", "headers", "body", "json", "xml", "html", "latency", "phases", "url", "version", "tls", "redirects"];
+    &["status", "headers", "body", "body_raw", "json", "xml", "html", "latency", "phases", "url", "version", "tls", "redirects"];
 
-/// Whether a request of this method changes nothing: by HTTP itself and, of the methods of WebDAV, by IANA's registry
+/// Whether a request of this method changes nothing: by HTTP itself and, of the methods of `WebDAV`, by IANA's registry
 /// (<https://www.iana.org/assignments/http-methods>).
 pub fn is_safe(method: &http::Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")

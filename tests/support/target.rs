@@ -33,7 +33,7 @@ impl Seen {
 pub(crate) struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
-    body: String,
+    body: Vec<u8>,
     after: Duration,
     endless: bool,
 }
@@ -44,6 +44,10 @@ impl Answer {
     }
 
     pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self::bytes(status, body.as_bytes())
+    }
+
+    pub(crate) fn bytes(status: u16, body: &[u8]) -> Self {
         Self { status, body: body.to_owned(), ..Self::default() }
     }
 

@@ -144,15 +144,11 @@ impl RunText {
     fn rounds(&mut self, step: &Value, alike: &[&Value], widest: usize) {
         let took = || alike.iter().map(|step| duration(step, "duration_seconds"));
         let (least, most) = (took().min().unwrap_or_default(), took().max().unwrap_or_default());
-        let name = format!("{} × {}", printable(text(step, "name")), alike.len());
         let inside = if step["parent_span_id"].is_null() { "" } else { "└ " };
-        let line = format!(
-            "{} {:widest$} {:>8} to {}",
-            self.mark(step),
-            cut(&format!("{inside}{name}"), widest),
-            human_duration(least),
-            human_duration(most)
-        );
+        let times = format!(" × {}", alike.len());
+        let name = format!("{inside}{}", printable(text(step, "name")));
+        let name = format!("{}{times}", cut(&name, widest.max(12).saturating_sub(times.chars().count())));
+        let line = format!("{} {name:widest$} {:>8} to {}", self.mark(step), human_duration(least), human_duration(most));
         self.line(2, &line);
     }
 

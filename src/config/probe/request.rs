@@ -123,6 +123,9 @@ fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Option<Auth> 
 }
 
 fn json<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> JsonTemplate {
+    if let Data::Table(table) = &node.data {
+        table.entries.iter().for_each(|entry| device::refuse_key(entry, scope.diagnostics));
+    }
     if !has_template(node) {
         return JsonTemplate::Constant(constant(node, scope.diagnostics));
     }

@@ -9,6 +9,7 @@ use crate::source::Location;
 
 use super::eval::Evaluation;
 use super::given::{Given, MaybeGiven};
+use super::hints;
 use super::program::{Program, Use};
 
 /// Why a text is not an expression or template, and where in the text.
@@ -38,6 +39,13 @@ pub struct Expression {
 }
 
 impl Expression {
+    /// What looks like a mistake: byte ranges in the source and what to write instead.
+    pub fn hints(&self) -> Vec<(Range<usize>, String)> {
+        let mut hints = Vec::new();
+        hints::find(&self.program.source, &self.program.root, &mut hints);
+        hints
+    }
+
     /// Compiles `source`, which was written at `location`.
     ///
     /// # Errors

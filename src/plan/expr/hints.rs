@@ -33,6 +33,12 @@ fn hint(source: &str, node: &Node) -> Option<String> {
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             is_name.then(|| format!("`{}` is a subtraction; write `headers['{}']`", text(node), name.to_ascii_lowercase()))
         }
+        NodeKind::Literal(value) if value.as_str().is_some_and(|text| text.contains("{{") && text.contains("}}")) => {
+            Some(format!(
+                "{} is a text as it stands, braces and all; an expression reads a name without them and without quotes",
+                text(node)
+            ))
+        }
         _ => None,
     }
 }

@@ -216,3 +216,32 @@ async fn rows_of_an_export_are_maps() {
     assert!(ran.cause().message.contains("body | csv == []"), "{}", ran.cause().message);
     assert_eq!(ran.report.steps[0].expectations.len(), 2);
 }
+
+#[tokio::test]
+async fn a_hash_is_one_of_the_bytes_that_came_and_never_of_what_they_look_like_as_text() {
+    let published: &[u8] = &[0x1f, 0x8b, 0x08, 0x00, 0xff, 0x61];
+    let swapped: &[u8] = &[0x1f, 0x9b, 0x08, 0x00, 0xff, 0x61];
+    let sha256 = hex(ring::digest::digest(&ring::digest::SHA256, published).as_ref());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(published);
+    let probe = |expect: &str| {
+        format!(
+            "[vars]\npublished = \"{encoded}\"\n[[step]]\nname = \"download\"\nhttp.get = \"{{{{ api }}}}/package.tgz\"\nexpect = [\"status == 200\", \"{expect}\"]\n"
+        )
+    };
+    let both = format!("body_raw | sha256 == '{sha256}' and published | b64decode | sha256 == '{sha256}'");
+    let whole = "body_raw | length == 6 and body_raw | b64encode == published";
+    for (bytes, passes) in [(published, true), (swapped, false)] {
+        let target = Target::start(move |_| Answer::bytes(200, bytes)).await;
+        for expect in [&*both, whole] {
+            let ran = Journey::new(&target).run(&probe(expect)).await;
+            assert_eq!(ran.report.cause.is_none(), passes, "{expect}: {:?}", ran.report.cause);
+            assert!(passes || ran.reason() == Reason::Expectation);
+        }
+        // As a text both are the same, so that no hash of it means anything.
+        for expect in ["body | sha1 == 'x'", "body | hmac('k') == 'x'", "body | b64encode == 'x'"] {
+            let ran = Journey::new(&target).run(&probe(expect)).await;
+            assert_eq!(ran.reason(), Reason::NotEvaluable, "{expect}");
+            assert!(ran.cause().message.contains("take `body_raw`"), "{}", ran.cause().message);
+        }
+    }
+}

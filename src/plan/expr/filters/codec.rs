@@ -9,7 +9,7 @@ use super::super::budget::{Budget, MAX_TEXT, may_build_text};
 use super::super::json_text::JsonText;
 use super::super::signed::base64_bytes;
 use super::super::value::{self, describe, text_of};
-use super::{Arguments, text_in};
+use super::{Arguments, bytes_in, text_in};
 
 /// Percent-encoded, all but the unreserved characters of RFC 3986 section 2.3: safe in any place of a URL.
 pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
@@ -61,16 +61,16 @@ pub(super) fn xml_escape(value: &Value, _: &Arguments<'_>, budget: &mut Budget) 
 
 /// RFC 4648 section 4, padded; `url_safe` is section 5, not padded.
 pub(super) fn b64encode(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let text = text_in(value, budget)?;
-    may_build_text(text.len().checked_mul(2))?;
-    Ok(Value::from(if arguments.flag(0)? { URL_SAFE_NO_PAD.encode(text) } else { STANDARD.encode(text) }))
+    let bytes = bytes_in(value, budget)?;
+    may_build_text(bytes.len().checked_mul(2))?;
+    Ok(Value::from(if arguments.flag(0)? { URL_SAFE_NO_PAD.encode(bytes) } else { STANDARD.encode(bytes) }))
 }
 
-/// RFC 4648 sections 4 and 5, padded or not, of UTF-8 text.
+/// RFC 4648 sections 4 and 5, padded or not: a text or, where it encodes none, bytes.
 pub(super) fn b64decode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;
     let bytes = base64_bytes(text).map_err(|error| format!("{} is not base64: {error}", describe(value)))?;
-    String::from_utf8(bytes).map(Value::from).map_err(|_| format!("what {} encodes is not UTF-8 text", describe(value)))
+    Ok(String::from_utf8(bytes).map_or_else(|no_text| Value::from_bytes(no_text.into_bytes()), Value::from))
 }
 
 pub(super) fn from_json(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {

@@ -19,7 +19,8 @@ pub(super) const NO_ATTRIBUTE: &str = "an item has no such attribute";
 
 /// Characters of a string, items of a list, entries of a map.
 pub(super) fn length(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let length = match (value.as_str(), value.kind()) {
+    let length = match (value.as_str().filter(|_| value.kind() == ValueKind::String), value.kind()) {
+        (None, ValueKind::Bytes) => value.as_bytes().map_or(0, <[u8]>::len),
         (Some(text), _) => {
             budget.text(text.len())?;
             text.chars().count()

@@ -193,6 +193,20 @@ pub(super) fn text_in<'v>(value: &'v Value, budget: &mut Budget) -> Result<&'v s
     Ok(text)
 }
 
+/// The bytes in a value: those that an answer has, or those of a text. A text in which some were no text is refused, as it has other
+/// bytes than what it was made of.
+pub(super) fn bytes_in<'v>(value: &'v Value, budget: &mut Budget) -> Result<&'v [u8], String> {
+    let bytes = value.as_bytes().ok_or_else(|| format!("{} is neither a string nor bytes", describe(value)))?;
+    budget.text(bytes.len())?;
+    if value.kind() == ValueKind::String && value.as_str().is_some_and(|text| text.contains(char::REPLACEMENT_CHARACTER)) {
+        return Err(format!(
+            "{} stands for bytes that are no text; take `body_raw`, which has them as they came",
+            describe(value)
+        ));
+    }
+    Ok(bytes)
+}
+
 /// Follows a path into a value; undefined if it leads nowhere, and the reason if it leads to what cannot be used.
 pub(super) fn follow(value: &Value, path: &[Value]) -> Value {
     path.iter().fold(value.clone(), |value, step| match value.kind() {

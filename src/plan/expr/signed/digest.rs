@@ -6,7 +6,7 @@ use ring::digest::{self, Algorithm};
 use ring::hmac as keyed;
 
 use super::super::budget::Budget;
-use super::super::filters::{Arguments, text_in};
+use super::super::filters::{Arguments, bytes_in};
 use super::super::rule::{Rule, Rules, none_of};
 use super::{ENCODINGS, KEY_ENCODINGS, encoded, key_bytes};
 
@@ -22,8 +22,7 @@ pub(in super::super) const HMAC_RULES: Rules = &[
 
 /// RFC 1321, for protocols that still ask for it.
 pub(in super::super) fn md5(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let text = text_in(value, budget)?;
-    encoded(&md5::Md5::digest(text), arguments.text(0)?).map(Value::from)
+    encoded(&md5::Md5::digest(bytes_in(value, budget)?), arguments.text(0)?).map(Value::from)
 }
 
 pub(in super::super) fn sha1(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
@@ -39,18 +38,17 @@ pub(in super::super) fn sha512(value: &Value, arguments: &Arguments<'_>, budget:
 }
 
 fn hashed(algorithm: &'static Algorithm, value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let text = text_in(value, budget)?;
-    encoded(digest::digest(algorithm, text.as_bytes()).as_ref(), arguments.text(0)?).map(Value::from)
+    encoded(digest::digest(algorithm, bytes_in(value, budget)?).as_ref(), arguments.text(0)?).map(Value::from)
 }
 
-/// RFC 2104: a text signed with a key that both sides know.
+/// RFC 2104: a text, or bytes, signed with a key that both sides know.
 pub(in super::super) fn hmac(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let text = text_in(value, budget)?;
+    let signed = bytes_in(value, budget)?;
     let key = arguments.text(0)?.ok_or("there is no key")?;
     budget.text(key.len())?;
     let algorithm = hmac_algorithm(arguments.text(1)?.unwrap_or("sha256"))?;
     let key = keyed::Key::new(algorithm, &key_bytes(key, arguments.text(3)?)?);
-    encoded(keyed::sign(&key, text.as_bytes()).as_ref(), arguments.text(2)?).map(Value::from)
+    encoded(keyed::sign(&key, signed).as_ref(), arguments.text(2)?).map(Value::from)
 }
 
 pub(super) fn hmac_algorithm(name: &str) -> Result<keyed::Algorithm, String> {

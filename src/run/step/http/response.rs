@@ -124,6 +124,7 @@ impl HttpResponse {
             "xml" => self.document(&self.xml, xml_document),
             "html" => self.document(&self.html, html_document),
             "body" => Some(self.text_value.get_or_init(|| Value::from(self.text())).clone()),
+            "body_raw" => Some(Value::from_bytes(self.body.to_vec())),
             "headers" => Some(self.header_value.get_or_init(|| self.header_map()).clone()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
             "phases" => Some(Value::from_pairs(self.phases.each().map(|(name, took)| (name, took.as_secs_f64())))),
