@@ -20,7 +20,7 @@
 //!   it is an escape of JSON; whole numbers have up to 38 digits;
 //! - filters, tests and functions are an allow-list ([`known_filters`], [`known_tests`], [`known_functions`]), looked up while
 //!   parsing, with `at`, `difference`, `intersect`, `subset`, `superset`, `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex`,
-//!   `uuid` and what `signed` has added, and a `urlencode` that encodes `/` as well.
+//!   `uuid`, `csv` and what `signed` and `markup` have added, and a `urlencode` that encodes `/` as well.
 //!
 //! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`, and a word in
 //! `probes/README.md`, which a test asks for.

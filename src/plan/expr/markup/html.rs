@@ -12,8 +12,8 @@ use super::super::meter::{Meter, Stopped, metered};
 use super::NoDocument;
 use super::tree::{Builder, Kind, Tree};
 
-/// Units of work that reading a page may take: a well-made one of 8 MiB takes a tenth of it.
-const MOST_WORK: usize = 20_000_000;
+/// Units of work that reading a page may take: some hundred milliseconds at worst, away from the workers of the runtime.
+const MOST_WORK: usize = 5_000_000;
 
 pub(super) fn read(text: &str) -> Result<Tree, NoDocument> {
     let parsed = metered(MOST_WORK, |meter| {
