@@ -7,27 +7,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::source::{SourceFile, Span};
+use crate::source::SourceFile;
 
+use super::diagnostic::Allowed;
 use super::mend::Mend;
 use super::section::{Field, Item};
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
-
-/// One word of an `allow`.
-#[derive(Debug, Clone)]
-pub(super) struct Allowed {
-    code: Code,
-    /// The file that it stands at the top of.
-    of: Arc<SourceFile>,
-    /// Where it is written, which may be an environment variable.
-    file: Arc<SourceFile>,
-    span: Span,
-    /// What takes it out.
-    mend: Option<Mend>,
-    /// Whether it has silenced something.
-    used: bool,
-}
 
 /// Whose words are said to be of no use. What a word silences may be found only where the whole service is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,6 @@ pub(super) use crate::base::{did_you_mean, nearest};
 use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
-use super::allow::Allowed;
 use super::code::{Code, Severity};
 use super::mend::Mend;
 use super::tree::SourceSpan;
@@ -133,6 +132,21 @@ fn clean(text: impl Into<String>) -> String {
         Cow::Borrowed(_) => text,
         Cow::Owned(cleaned) => cleaned,
     }
+}
+
+/// One word of an `allow`.
+#[derive(Debug, Clone)]
+pub(super) struct Allowed {
+    pub(super) code: Code,
+    /// The file that it stands at the top of.
+    pub(super) of: Arc<SourceFile>,
+    /// Where it is written, which may be an environment variable.
+    pub(super) file: Arc<SourceFile>,
+    pub(super) span: Span,
+    /// What takes it out.
+    pub(super) mend: Option<Mend>,
+    /// Whether it has silenced something.
+    pub(super) used: bool,
 }
 
 /// All problems of all files.

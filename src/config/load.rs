@@ -15,7 +15,7 @@ use super::find::{folders, given, matched};
 use super::probe::{self, ParsedProbe};
 use super::section::DeclaredSection;
 use super::service::{self, Settings};
-use super::tree::{Node, SourceSpan};
+use super::tree::{Node, SourceSpan, first_line};
 use super::{Code, Diagnostics, file, keys, parse, wake_lint};
 
 /// What came of loading a configuration.
@@ -165,7 +165,7 @@ fn patterns<'t>(keys: &keys::ServiceKeys<'t>) -> &'t [Node<'t>] {
 
 /// What to point at in the service's file where something is missing.
 fn top(file: &Arc<SourceFile>) -> SourceSpan<'_> {
-    SourceSpan { file, range: probe::first_line(file.text()) }
+    SourceSpan { file, range: first_line(file.text()) }
 }
 
 fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) -> Service {

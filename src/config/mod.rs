@@ -20,6 +20,7 @@ mod chance;
 mod channel;
 mod check;
 mod code;
+mod constant;
 mod context;
 mod contract;
 mod cross;

@@ -9,11 +9,12 @@ use crate::plan::{
     Traces, expr,
 };
 
+use super::constant::constant;
 use super::context::ServiceContext;
 use super::diagnostic::suggestion;
 use super::keys::{HeartbeatKeys, LimitsKeys, ListenKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
 use super::mend::Mend;
-use super::probe::{self, constant};
+use super::probe;
 use super::scope::{MOST_NAMES, NameScope};
 use super::scope::{reserved, unknown_secret};
 use super::section::{Field, Item, Named};

@@ -34,6 +34,11 @@ impl SourceSpan<'_> {
     }
 }
 
+/// What to point at in a file where nothing better is known.
+pub(super) fn first_line(text: &str) -> Span {
+    (0..text.find('\n').unwrap_or(text.len())).into()
+}
+
 /// A value and where it is written. The span of a `[table]` is its header.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'f> {

@@ -16,7 +16,6 @@ mod step;
 mod tcp;
 
 pub(super) use files::{ProbeFiles, read_all};
-pub(super) use request::constant;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use crate::plan::{
 };
 use crate::source::{SourceFile, Span};
 
+use super::constant::constant;
 use super::context::{ServiceContext, has};
 use super::cross::ProbeMetadata;
 use super::diagnostic::suggestion;
@@ -35,7 +35,7 @@ use super::mend::Mend;
 use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::shared::{self, Spliced, Uses};
-use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
+use super::tree::{Data, Node, SourceSpan, Table, TableEntry, first_line};
 use super::{
     Code, Diagnostic, Diagnostics, alert, allow, chance, check, device, lint, maintenance, parse, redact, step_defaults,
 };
@@ -267,11 +267,6 @@ fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region
     let mut canaries: Vec<Arc<Canary>> = places.map(canary).map(Arc::new).collect();
     canaries.sort_by(|one, other| one.id.cmp(&other.id));
     canaries
-}
-
-/// What to point at in a file without a name.
-pub(super) fn first_line(text: &str) -> Span {
-    (0..text.find('\n').unwrap_or(text.len())).into()
 }
 
 fn regions(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {

@@ -7,14 +7,15 @@ use bytes::Bytes;
 
 use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
+use super::super::constant::constant;
 use super::super::context::ServiceContext;
 use super::super::file::{self, LARGEST_UPLOAD};
 use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
 use super::super::scope::{NameScope, Stage};
 use super::super::section::Field;
-use super::super::tree::{Data, Node, SourceSpan};
+use super::super::tree::{Data, Node};
 use super::super::value_kind::FilePath;
-use super::super::{Code, Diagnostic, Diagnostics, device};
+use super::super::{Code, Diagnostic, device};
 use super::base;
 
 /// Reads the keys of `http`; nothing if a required key is missing.
@@ -147,32 +148,5 @@ fn has_template(node: &Node<'_>) -> bool {
         Data::List(items) => items.iter().any(has_template),
         Data::Table(table) => table.entries.iter().any(|entry| has_template(&entry.value)),
         Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => false,
-    }
-}
-
-/// A value without templates as JSON. A template in it is reported.
-pub(in crate::config) fn constant(node: &Node<'_>, diagnostics: &mut Diagnostics) -> serde_json::Value {
-    match &node.data {
-        Data::Text(text) => {
-            refuse_template(text, node.span, diagnostics);
-            text.as_ref().into()
-        }
-        Data::Integer(number) => (*number).into(),
-        Data::Float(number) => (*number).into(),
-        Data::Bool(truth) => (*truth).into(),
-        Data::Datetime(_) => serde_json::Value::Null,
-        Data::List(items) => items.iter().map(|item| constant(item, diagnostics)).collect(),
-        Data::Table(table) => {
-            table.entries.iter().map(|entry| (entry.key.to_string(), constant(&entry.value, diagnostics))).collect()
-        }
-    }
-}
-
-fn refuse_template(text: &str, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
-    if text.contains("{{") {
-        diagnostics.push(
-            Diagnostic::at(Code::ConstantOnly, span, "`{{ … }}` is not evaluated here")
-                .help("evaluate it in a variable of a probe that is a plain string, or where it is used"),
-        );
     }
 }

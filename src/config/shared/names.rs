@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::plan::expr::Given;
 use crate::plan::{Expression, Template};
 
-use super::super::probe::constant;
+use super::super::constant::constant;
 use super::super::scope::{DeclaredName, NameScope, Stage};
 use super::super::tree::{Node, SourceSpan};
 use super::super::{Code, Diagnostic};

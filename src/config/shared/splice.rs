@@ -6,14 +6,14 @@ use crate::plan::Template;
 use crate::plan::expr::Given;
 use crate::source::SourceFile;
 
+use super::super::constant::constant;
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{nearest, suggestion};
 use super::super::keys::{self, LibraryKeys, UseKeys};
-use super::super::probe::{constant, first_line};
 use super::super::scope::reserved;
 use super::super::section::DeclaredSection as _;
 use super::super::step_defaults;
-use super::super::tree::{Data, Node, SourceSpan, Table};
+use super::super::tree::{Data, Node, SourceSpan, Table, first_line};
 use super::super::{Code, Diagnostic, Diagnostics, check, value};
 use super::gather::{Gathered, used};
 use super::rename::{self, Prefix};

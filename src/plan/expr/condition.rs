@@ -134,7 +134,7 @@ impl Condition {
 
     fn evaluate<'c>(&'c self, scope: &'c Value) -> (Result<bool, String>, Evaluation<'c>) {
         let program = &*self.expression.program;
-        let mut evaluation = Evaluation::new(&self.expression, scope);
+        let mut evaluation = self.expression.evaluation(scope);
         let held = evaluation.truth(&program.root);
         // A literal that can never be a truth value must not hide behind the other side of an `or` until the bad day.
         match program.not_bools.first() {

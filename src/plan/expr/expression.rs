@@ -91,12 +91,16 @@ impl Expression {
         }
     }
 
+    pub(super) fn evaluation<'e>(&'e self, scope: &'e Value) -> Evaluation<'e> {
+        Evaluation::new(&self.program, self.given.as_deref(), scope)
+    }
+
     /// The value in `scope`.
     ///
     /// # Errors
     /// If it refers to something undefined, mixes types or costs too much. Undefined is an error, never a value.
     pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
-        Evaluation::new(self, scope).value(&self.program.root).map_err(|message| EvalError { message })
+        self.evaluation(scope).value(&self.program.root).map_err(|message| EvalError { message })
     }
 
     /// The same, where it may lead to nothing: the path that the expression follows ends at a field or an item that is not there. What
@@ -105,7 +109,7 @@ impl Expression {
     /// # Errors
     /// As [`Self::eval`], for any other cause.
     pub fn follow(&self, scope: &Value) -> Result<Lead, EvalError> {
-        let mut evaluation = Evaluation::new(self, scope);
+        let mut evaluation = self.evaluation(scope);
         match evaluation.value(&self.program.root) {
             Ok(value) if value.is_none() => Ok(Lead::Null),
             Ok(value) => Ok(Lead::Value(value)),

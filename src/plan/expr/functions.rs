@@ -8,19 +8,9 @@ use minijinja::Value;
 use super::budget::{Budget, may_build_list, may_build_text};
 use super::container;
 use super::number::Number;
-use super::rule::Rules;
+use super::rule::Signature;
 use super::signed::{self, JWT_RULES, TOTP_RULES};
 use super::value::describe;
-
-/// Names of a callable's parameters, in the order in which they may be given without a name.
-pub(super) struct Signature {
-    /// All of them.
-    pub(super) parameters: &'static [&'static str],
-    /// So many from the left must be given.
-    pub(super) required: usize,
-    /// What may stand in some of them.
-    pub(super) rules: Rules,
-}
 
 /// Whether a function gives the same for the same arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@
 //! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`, and a word in
 //! `probes/README.md`, which a test asks for.
 
+mod arguments;
 mod budget;
 mod compare;
 mod condition;

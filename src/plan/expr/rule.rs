@@ -26,6 +26,16 @@ pub(super) enum Rule {
 /// The rules of a callable, by parameter.
 pub(super) type Rules = &'static [(&'static str, Rule)];
 
+/// Names of a callable's parameters, in the order in which they may be given without a name.
+pub(super) struct Signature {
+    /// All of them.
+    pub(super) parameters: &'static [&'static str],
+    /// So many from the left must be given.
+    pub(super) required: usize,
+    /// What may stand in some of them.
+    pub(super) rules: Rules,
+}
+
 impl Rule {
     /// Why a value may not stand under the parameter.
     pub(super) fn breach(&self, parameter: &str, value: &Value) -> Option<String> {

@@ -8,7 +8,6 @@ use minijinja::value::ValueKind;
 use crate::source::Location;
 
 use super::budget::{Budget, may_build_text};
-use super::eval::Evaluation;
 use super::expression::EvalError;
 use super::functions::Gives;
 use super::syntax::{Node, NodeKind};
@@ -271,7 +270,7 @@ impl Template {
     /// Its value or undefined, where it is one expression, as a part of another evaluation, which pays for it.
     pub(super) fn look(&self, scope: &Value, budget: &mut Budget) -> Result<Value, String> {
         if let [Piece::Expression { expression, .. }] = self.parts.as_slice() {
-            return Evaluation::part(expression, scope, budget);
+            return expression.evaluation(scope).part(budget);
         }
         let mut text = String::new();
         for part in &self.parts {
@@ -279,7 +278,7 @@ impl Template {
                 Piece::Literal { text: literal, .. } => text.push_str(literal),
                 Piece::Expression { expression, .. } => {
                     let add = |why: String| format!("`{{{{ {} }}}}`: {why}", expression.source());
-                    text.push_str(&text_of(&Evaluation::part(expression, scope, budget)?).map_err(add)?);
+                    text.push_str(&text_of(&expression.evaluation(scope).part(budget)?).map_err(add)?);
                 }
             }
             may_build_text(Some(text.len()))?;

@@ -10,7 +10,6 @@ use minijinja::{Error, ErrorKind, Value};
 use super::budget::Budget;
 use super::container::{List, list_read, map_read};
 use super::lexer::whole_value;
-use super::markup;
 use super::number::Number;
 
 /// Deepest nesting converted. JSON that was read from text has at most 128 levels.
@@ -162,7 +161,8 @@ pub(super) fn describe(value: &Value) -> String {
         },
         ValueKind::Map => "a map".into(),
         ValueKind::Invalid => invalid_text(value),
-        _ => markup::described(value).unwrap_or("a function").into(),
+        ValueKind::Plain => value.to_string(),
+        _ => "a function".into(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Budgets that burn: of what share, what counts against them, and what is said of them.
 
-use super::burn::Burn;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use super::whole;
 use crate::alert::condition::RowKind;
 use crate::alert::fact::Objective;
@@ -9,6 +12,28 @@ use crate::plan::Slo;
 
 /// Characters that are kept of what a run said.
 const TOLD: usize = 200;
+
+/// How fast a budget burned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Burn {
+    /// Burn rate over the long window; 1 spends the budget exactly by the end of the SLO's window.
+    pub rate: f64,
+    /// Over how long; no longer than what was recorded.
+    pub long: Duration,
+    /// Burn rate over the short window.
+    pub recent: f64,
+    /// Bad runs in the long window.
+    pub bad: u32,
+    /// Counted runs in it.
+    pub runs: u32,
+    /// Whether it would also burn this fast without the runs that other members tell of.
+    #[serde(default = "yes")]
+    pub alone: bool,
+}
+
+fn yes() -> bool {
+    true
+}
 
 /// What a budget is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

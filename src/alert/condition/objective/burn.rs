@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::super::ratio::{Buckets, Clears, Held, Slots, WindowLength, WindowRule, buckets};
 use super::super::rule::Rule as Cadence;
 use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
-use super::budget::Budget;
+use super::budget::{Budget, Burn};
 use super::excluded::{self, ExcludedRuns};
 use super::tally::{ByRegion, Runs};
 use super::{LEAST_RUNS, by_chance};
@@ -54,28 +54,6 @@ const RULES: [Rule; 3] = [
     Rule { level: Level::Page, rate: 6.0, part: 120 },
     Rule { level: Level::Warn, rate: 1.0, part: 10 },
 ];
-
-/// How fast a budget burned.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Burn {
-    /// Burn rate over the long window; 1 spends the budget exactly by the end of the SLO's window.
-    pub rate: f64,
-    /// Over how long; no longer than what was recorded.
-    pub long: Duration,
-    /// Burn rate over the short window.
-    pub recent: f64,
-    /// Bad runs in the long window.
-    pub bad: u32,
-    /// Counted runs in it.
-    pub runs: u32,
-    /// Whether it would also burn this fast without the runs that other members tell of.
-    #[serde(default = "yes")]
-    pub alone: bool,
-}
-
-fn yes() -> bool {
-    true
-}
 
 /// A budget of one probe, over all its canaries. A few KiB once its windows are full, whatever they are.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::alert::{Fact, Scope, State};
 use crate::base::time::whole_millis;
 use crate::plan::Probe;
 pub(super) use budget::Budget;
-pub use burn::Burn;
+pub use budget::Burn;
 pub(super) use burn::BurnRate;
 pub(super) use excluded::RunRole;
 pub(super) use latency::Latency;

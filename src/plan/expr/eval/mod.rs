@@ -16,10 +16,10 @@ use minijinja::value::ValueKind;
 
 use crate::base::nearest;
 
+use super::arguments::Arguments;
 use super::budget::Budget;
 use super::container;
 use super::derived::with_listener;
-use super::expression::Expression;
 use super::filters::{self, Filter, Secrecy};
 use super::given::{Given, Meaning};
 use super::markup::CssSelector;
@@ -64,17 +64,15 @@ pub(super) struct Evaluation<'p> {
 }
 
 impl<'p> Evaluation<'p> {
-    pub(super) fn new(expression: &'p Expression, scope: &'p Value) -> Self {
-        let Expression { program, given, .. } = expression;
-        Self { program, given: given.as_deref(), scope, budget: Budget::new(), seen: Vec::new(), absent: false, missing: None }
+    pub(super) fn new(program: &'p Program, given: Option<&'p Given>, scope: &'p Value) -> Self {
+        Self { program, given, scope, budget: Budget::new(), seen: Vec::new(), absent: false, missing: None }
     }
 
     /// The value of a whole expression or undefined, as a part of another evaluation, which pays for it.
-    pub(super) fn part(expression: &'p Expression, scope: &'p Value, budget: &mut Budget) -> Outcome {
-        let mut inner = Self::new(expression, scope);
-        std::mem::swap(&mut inner.budget, budget);
-        let value = inner.value_or_undefined(&expression.program.root);
-        std::mem::swap(&mut inner.budget, budget);
+    pub(super) fn part(mut self, budget: &mut Budget) -> Outcome {
+        std::mem::swap(&mut self.budget, budget);
+        let value = self.value_or_undefined(&self.program.root);
+        std::mem::swap(&mut self.budget, budget);
         value
     }
 
@@ -197,7 +195,7 @@ impl<'p> Evaluation<'p> {
 
     /// What a filter makes of a value, which is made known where it may be a credential.
     fn apply(&mut self, filter: &Filter, input: &Value, arguments: &[Option<Value>]) -> Outcome {
-        let made = (filter.apply)(input, &filters::Arguments(arguments), &mut self.budget)?;
+        let made = (filter.apply)(input, &Arguments(arguments), &mut self.budget)?;
         match (filter.secrecy, input.as_str(), made.as_str()) {
             (Secrecy::Signs, _, Some(made)) => with_listener(self.scope, |listener| listener.signed(made)),
             (Secrecy::Hashes, Some(from), Some(made)) => {

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use minijinja::Value;
 
+use super::super::arguments::{Arguments, bytes_in, text_in};
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
 use super::super::json_text::JsonText;
 use super::super::signed::base64_bytes;
 use super::super::value::{self, describe, text_of};
-use super::{Arguments, bytes_in, text_in};
 
 /// Percent-encoded, all but the unreserved characters of RFC 3986 section 2.3: safe in any place of a URL.
 pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {

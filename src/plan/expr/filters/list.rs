@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::super::arguments::Arguments;
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
 use super::super::compare::{identity, order, order_paid};
 use super::super::container;
 use super::super::number::{Number, Operator, calculate};
 use super::super::sets;
 use super::super::value::{describe, items_of, sequence, text_of};
-use super::{Arguments, follow};
+use super::follow;
 
 /// Why a filter has no value where something that it looks for is not there.
 pub(super) const NO_ATTRIBUTE: &str = "an item has no such attribute";

@@ -3,10 +3,10 @@
 use indexmap::IndexMap;
 use minijinja::Value;
 
+use super::super::arguments::{Arguments, text_in};
 use super::super::budget::Budget;
 use super::super::container::{list, map};
 use super::super::rule::{Rule, Rules};
-use super::{Arguments, text_in};
 
 pub(super) const CSV_RULES: Rules = &[("delimiter", Rule::Character)];
 

@@ -2,10 +2,10 @@
 
 use minijinja::Value;
 
+use super::super::arguments::{Arguments, text_in};
 use super::super::budget::{Budget, may_build_list, may_build_text};
 use super::super::container;
 use super::super::value::text_of;
-use super::{Arguments, text_in};
 
 pub(super) fn lower(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     Ok(Value::from(text_in(value, budget)?.to_lowercase()))

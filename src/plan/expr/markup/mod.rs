@@ -42,6 +42,11 @@ impl Object for Document {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
+
+    /// What it is called in messages.
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_html { "an HTML document" } else { "an XML document" })
+    }
 }
 
 /// Why there is no document.
@@ -79,12 +84,6 @@ fn of_size(text: &str) -> Result<&str, String> {
         return Err(format!("it has {} bytes, and no more than {LARGEST} are read as a document", text.len()));
     }
     Ok(text)
-}
-
-/// What a document is called in messages.
-pub(super) fn described(value: &Value) -> Option<&'static str> {
-    let document = value.downcast_object_ref::<Document>()?;
-    Some(if document.is_html { "an HTML document" } else { "an XML document" })
 }
 
 /// Selects from a document, or from one that is read from a text.

@@ -7,9 +7,10 @@ use regex::{Regex, RegexBuilder};
 
 use crate::base::nearest_above;
 
-use super::super::functions::{self, Signature};
+use super::super::functions;
 use super::super::lexer::Token;
 use super::super::markup::{CssSelector, XPath};
+use super::super::rule::Signature;
 use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Reach, Selection, Test};
 use super::super::{ParseError, filters, predicates};
 use super::{Parsed, Parser, advice};

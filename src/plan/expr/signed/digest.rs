@@ -5,8 +5,8 @@ use minijinja::Value;
 use ring::digest::{self, Algorithm};
 use ring::hmac as keyed;
 
+use super::super::arguments::{Arguments, bytes_in};
 use super::super::budget::Budget;
-use super::super::filters::{Arguments, bytes_in};
 use super::super::rule::{Rule, Rules, none_of};
 use super::{ENCODINGS, KEY_ENCODINGS, encoded, key_bytes};
 
@@ -149,7 +149,7 @@ mod tests {
             ("'x' | hmac('abc', key_encoding='hex')", "pairs of hexadecimal digits"),
             ("'x' | hmac('a?', key_encoding='base64')", "the key is not base64"),
             ("'x' | hmac(1)", "an argument is the number 1, not a string"),
-            ("1 | md5", "the number 1 is not a string"),
+            ("1 | md5", "the number 1 is neither a string nor bytes"),
         ] {
             assert!(eval_json(source, "{}").contains(why), "{source}: {}", eval_json(source, "{}"));
         }

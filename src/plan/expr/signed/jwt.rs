@@ -10,8 +10,8 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyP
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::super::arguments::{Arguments, text_in};
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
-use super::super::filters::{Arguments, text_in};
 use super::super::json_text::JsonText;
 use super::super::rule::{Rule, Rules, none_of};
 use super::super::value::{self, describe};
