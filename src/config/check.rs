@@ -5,7 +5,6 @@
 
 use super::declaration::{Key, Rule, Section, ValueKind};
 use super::diagnostic::{list, nearest, suggestion};
-use super::keys;
 use super::mend::{Mend, meant};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::value;
@@ -14,11 +13,26 @@ use super::{Code, Diagnostic, Diagnostics};
 
 /// Checks a whole document. `span` is what to point at where something is missing.
 pub(super) fn document(table: &Table<'_>, section: &'static Section, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
-    Checker { diagnostics, above: Vec::new() }.table(table, section, span);
+    explained(table, section, span, |_, _| None, diagnostics);
+}
+
+/// Why a key is none of a section, where that needs saying: the message, and what to do.
+pub(super) type WhyNot = fn(&Section, &str) -> Option<(String, &'static str)>;
+
+/// The same, where some keys are missed for a reason.
+pub(super) fn explained(
+    table: &Table<'_>,
+    section: &'static Section,
+    span: SourceSpan<'_>,
+    why_not: WhyNot,
+    diagnostics: &mut Diagnostics,
+) {
+    Checker { diagnostics, why_not, above: Vec::new() }.table(table, section, span);
 }
 
 struct Checker<'d, 'f> {
     diagnostics: &'d mut Diagnostics,
+    why_not: WhyNot,
     /// The sections around the one being checked, with the place where the inner one begins.
     above: Vec<(&'static Section, SourceSpan<'f>)>,
 }
@@ -183,7 +197,7 @@ impl<'f> Checker<'_, 'f> {
             let message = format!("`{name}` of {} comes with a later version", section.title);
             Diagnostic::at(Code::NotYet, entry.key_span, message)
                 .help("this version does not act on it, and no key is read and ignored: take it out for now")
-        } else if let Some((message, why)) = keys::of_steps_only(section, name) {
+        } else if let Some((message, why)) = (self.why_not)(section, name) {
             let known = list(&section.names().collect::<Vec<_>>());
             Diagnostic::at(Code::UnknownKey, entry.key_span, message).help(format!("{why}; {} has {known}", section.title))
         } else if let Some(diagnostic) = self.misplaced(entry, section) {

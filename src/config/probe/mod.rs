@@ -81,10 +81,11 @@ fn read_document<'f>(
     let top = SourceSpan { file, range: first_line(file.text()) };
     if shared::is_shared(table) {
         diagnostics.push(shared::no_probe(table, top));
-        check::document(table, keys::Library::SECTION, top, diagnostics);
+        check::explained(table, keys::Library::SECTION, top, keys::of_steps_only, diagnostics);
         return (None, None);
     }
-    check::document(table, keys::Probe::SECTION, table.get("name").map_or(top, |name| name.span), diagnostics);
+    let named = table.get("name").map_or(top, |name| name.span);
+    check::explained(table, keys::Probe::SECTION, named, keys::of_steps_only, diagnostics);
     if !shared::uses_any(table) && table.entry("defaults").is_none() {
         return read_table(file, table, &Uses::default(), context, diagnostics);
     }

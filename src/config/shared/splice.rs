@@ -127,7 +127,7 @@ impl<'f> Splicer<'f, '_> {
             return Vec::new();
         };
         let top = SourceSpan { file, range: first_line(file.text()) };
-        check::document(document, keys::Library::SECTION, top, self.diagnostics);
+        check::explained(document, keys::Library::SECTION, top, keys::of_steps_only, self.diagnostics);
         let (library, own) = (keys::Library::keys(document), keys::Use::keys(table));
         let word = own.word.filter(|word| self.is_word(word, own.word.span().unwrap_or(at)));
         let prefix = around.prefix.within(word);
