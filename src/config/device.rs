@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
-use crate::plan::{self, DeviceSettings, FieldValue, Pem, RequestDefaults, Resolve, Template};
+use crate::plan::{self, Auth, ClientCredentials, DeviceSettings, FieldValue, Pem, RequestDefaults, Resolve, Template};
 
 use super::file::pem_file;
-use super::keys::{DeviceKeys, TlsKeys};
+use super::keys::{BasicKeys, DeviceKeys, Oauth2Keys, TlsKeys};
 use super::scope::{NameScope, Stage};
 use super::section::{Field, Item, Named};
 use super::tree::{Data, Node, TableEntry};
@@ -94,7 +94,33 @@ pub(super) fn requests<'f>(base: &RequestDefaults, keys: &DeviceKeys<'f>, scope:
         form: over(&base.form, &keys.form),
         base: keys.base.map(|node| self::base(node, scope)).or_else(|| base.base.clone()),
         headers: headers(&base.headers, keys.headers.entries(), scope),
+        auth: auth((&keys.basic, &keys.oauth2, &keys.bearer), scope).or_else(|| base.auth.clone()),
     }
+}
+
+/// How requests prove who they are; nothing if that is not said, or not in full.
+pub(super) fn auth<'f>(
+    (basic, oauth2, bearer): (
+        &Field<'f, Option<BasicKeys<'f>>>,
+        &Field<'f, Option<Oauth2Keys<'f>>>,
+        &Field<'f, Option<&'f Node<'f>>>,
+    ),
+    scope: &mut NameScope<'_, 'f>,
+) -> Option<Auth> {
+    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::Request));
+    if let Some(BasicKeys { user, password }) = &basic.value {
+        return Some(Auth::Basic { user: field(user)?, password: field(password)? });
+    }
+    if let Some(Oauth2Keys { token_url, client_id, client_secret, scope, audience }) = &oauth2.value {
+        return Some(Auth::OAuth2(Box::new(ClientCredentials {
+            token_url: field(token_url)?,
+            client_id: field(client_id)?,
+            client_secret: field(client_secret)?,
+            scope: field(scope),
+            audience: field(audience),
+        })));
+    }
+    field(bearer).map(Auth::Bearer)
 }
 
 /// A table of keys of a query or a form.

@@ -49,12 +49,15 @@ pub struct RequestDefaults {
     pub query: Vec<Field>,
     /// Keys of the form, of a step that sends one.
     pub form: Vec<Field>,
+    /// How each request proves who it is, of a step that says nothing of that.
+    pub auth: Option<Auth>,
 }
 
 impl RequestDefaults {
     /// Whether what it adds may be another thing at each attempt of a step, headers included.
     pub fn vary(&self) -> bool {
-        self.headers.iter().any(|(_, value)| value.varies()) || self.content().any(Template::varies)
+        let by_auth = self.auth.iter().flat_map(Auth::templates).any(Template::varies);
+        by_auth || self.headers.iter().any(|(_, value)| value.varies()) || self.content().any(Template::varies)
     }
 
     /// What it adds to what is asked for, which headers do not.
@@ -150,7 +153,7 @@ pub enum JsonTemplate {
 }
 
 /// How a request proves who it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Auth {
     /// RFC 7617.
     Basic {
@@ -165,8 +168,22 @@ pub enum Auth {
     OAuth2(Box<ClientCredentials>),
 }
 
+impl Auth {
+    /// Each template of it.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Basic { user, password } => vec![user, password],
+            Self::Bearer(token) => vec![token],
+            Self::OAuth2(credentials) => {
+                let ClientCredentials { token_url, client_id, client_secret, scope, audience } = &**credentials;
+                [token_url, client_id, client_secret].into_iter().chain(scope).chain(audience).collect()
+            }
+        }
+    }
+}
+
 /// What a token is asked for with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ClientCredentials {
     /// The token endpoint.
     pub token_url: Template,

@@ -4,8 +4,8 @@
 //! through these, so that a field with a template is listed only here.
 
 use super::{
-    Action, Auth, Body, ClientCredentials, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
-    TcpAction, Template,
+    Action, Auth, Body, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step, TcpAction,
+    Template,
 };
 
 impl Action {
@@ -71,15 +71,7 @@ fn http<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
     for (_, value) in headers {
         visit(value);
     }
-    match auth {
-        None => {}
-        Some(Auth::Basic { user, password }) => [user, password].into_iter().for_each(visit),
-        Some(Auth::Bearer(token)) => visit(token),
-        Some(Auth::OAuth2(credentials)) => {
-            let ClientCredentials { token_url, client_id, client_secret, scope, audience } = &**credentials;
-            [token_url, client_id, client_secret].into_iter().chain(scope).chain(audience).for_each(visit);
-        }
-    }
+    auth.iter().flat_map(Auth::templates).for_each(visit);
 }
 
 /// What is asked for, without how.

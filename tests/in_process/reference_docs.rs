@@ -115,7 +115,7 @@ fn every_key_of_the_service_is_documented() {
         .filter(|reference| {
             // Devices and their TLS, and alert rules, are documented once, with the probes.
             let text =
-                if ["device", "tls", "alert", "alert_window", "alert_across", "alert_critical"].contains(&reference.section.id) {
+                if ["device", "basic", "oauth2", "tls", "alert", "alert_window", "alert_across", "alert_critical"].contains(&reference.section.id) {
                     &probes
                 } else {
                     &config

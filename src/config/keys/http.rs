@@ -119,6 +119,12 @@ section! {
         query: Map<OneOrList<Template>>,
         /// Keys added to each form that is sent; a step's own key of the name wins.
         form: Map<OneOrList<Template>>,
+        /// Basic authentication of each request; a step's own authentication wins.
+        basic: Table<Basic>,
+        /// A bearer token sent with each request; a step's own authentication wins.
+        bearer: Template,
+        /// OAuth2 client credentials of each request; a step's own authentication wins.
+        oauth2: Table<Oauth2>,
         /// Keep cookies between the requests of a run.
         cookies: Bool [over true],
         /// Which HTTP is spoken.
@@ -138,6 +144,7 @@ section! {
         /// Local address to send from.
         local_address: Ip [default "the system's choice"],
     }
+    rules: &[Rule::AtMostOne(&["basic", "bearer", "oauth2"])];
 }
 
 section! {

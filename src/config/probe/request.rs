@@ -5,14 +5,13 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
+use crate::plan::{Body, HttpAction, JsonTemplate, Part, PartContent, Template};
 
 use super::super::constant::constant;
 use super::super::context::ServiceContext;
 use super::super::file::{self, LARGEST_UPLOAD};
-use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
+use super::super::keys::{HttpKeys, PartKeys};
 use super::super::scope::{NameScope, Stage};
-use super::super::section::Field;
 use super::super::tree::{Data, Node};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, device};
@@ -24,7 +23,7 @@ pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mu
     let query = device::fields(keys.query.entries(), scope);
     let headers = device::headers(&[], keys.headers.entries(), scope);
     let body = body(keys, service, scope);
-    let auth = auth(keys, scope);
+    let auth = device::auth((&keys.basic, &keys.oauth2, &keys.bearer), scope);
     Some(HttpAction {
         method: method?,
         url: url?,
@@ -104,23 +103,6 @@ fn content(file: FilePath<'_>, service: &ServiceContext, scope: &mut NameScope<'
     let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.span, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content
-}
-
-fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Option<Auth> {
-    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::Request));
-    if let Some(BasicKeys { user, password }) = &keys.basic.value {
-        return Some(Auth::Basic { user: field(user)?, password: field(password)? });
-    }
-    if let Some(Oauth2Keys { token_url, client_id, client_secret, scope, audience }) = &keys.oauth2.value {
-        return Some(Auth::OAuth2(Box::new(ClientCredentials {
-            token_url: field(token_url)?,
-            client_id: field(client_id)?,
-            client_secret: field(client_secret)?,
-            scope: field(scope),
-            audience: field(audience),
-        })));
-    }
-    field(&keys.bearer).map(Auth::Bearer)
 }
 
 fn json<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> JsonTemplate {

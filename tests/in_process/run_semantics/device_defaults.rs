@@ -165,3 +165,32 @@ async fn what_a_device_adds_goes_to_the_origin_of_its_base_and_to_none_that_only
     assert!(stranger.seen().is_empty());
     assert_eq!(target.seen()[1].query, "p=hunter22");
 }
+
+#[tokio::test]
+async fn a_device_says_once_who_it_is_and_a_step_may_say_otherwise() {
+    let basic = "basic = { user = \"canary\", password = \"{{ secret.pass }}\" }";
+    for (device, step, expected) in [
+        (basic, "http.get = \"{{ api }}/x\"", "Basic Y2FuYXJ5Omh1bnRlcjIy"),
+        ("bearer = \"{{ secret.pass }}\"", "http.get = \"{{ api }}/x\"", "Bearer hunter22"),
+        (basic, "http.get = \"{{ api }}/x\"\nhttp.bearer = \"mine\"", "Bearer mine"),
+        (basic, "http.get = \"{{ api }}/x\"\nhttp.headers = { authorization = \"Own x\" }", "Own x"),
+    ] {
+        let target = Target::start(ok("{}")).await;
+        let head = format!("[devices.default]\n{device}\n");
+        let probe = format!("[[step]]\nname = \"ask\"\n{step}\nexpect = [\"status == 200\"]\n");
+        let ran = Journey::new(&target).head(&head).secret("pass", Some("hunter22")).run(&probe).await;
+        ran.assert_passed();
+        assert_eq!(target.seen()[0].header("authorization"), expected, "{device} {step}");
+        let report = format!("{:?}", ran.report);
+        assert!(!report.contains("hunter22") && !report.contains("Y2FuYXJ5"), "{report}");
+    }
+    // It goes to no origin that only an answer named.
+    let stranger = Target::start(ok("{}")).await;
+    let to = format!(r#"{{"next":"{}/x"}}"#, stranger.url());
+    let target = Target::start(move |_| Answer::json(200, &to)).await;
+    let probe = "[[step]]\nname = \"first\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncapture = { next = \"json.next\" }\n\
+                 [[step]]\nname = \"second\"\nhttp.get = \"{{ next }}\"\nexpect = [\"status == 200\"]\n";
+    let head = format!("[devices.default]\n{basic}\n");
+    let ran = Journey::new(&target).head(&head).secret("pass", Some("hunter22")).run(probe).await;
+    assert_eq!((ran.reason(), stranger.lines().len()), (Reason::NotEvaluable, 0));
+}

@@ -127,12 +127,15 @@ pub fn render(
         }
         headers.push((name.clone(), fitting(template.render(scope, Destination::Header)?, &mut room)?));
     }
+    // A step that writes the header itself has said who it is.
+    let is_said = action.headers.iter().any(|(name, _)| *name == http::header::AUTHORIZATION);
+    let auth = action.auth.as_ref().or(device.auth.as_ref().filter(|_| !is_said));
     Ok(HttpRequest {
         method: action.method.clone(),
         url,
         headers,
         body: body(&action.body, &form, scope)?,
-        auth: action.auth.as_ref().map(|auth| credentials(auth, scope)).transpose()?,
+        auth: auth.map(|auth| credentials(auth, scope)).transpose()?,
         redirects: action.redirects,
         response_bytes: action.response_bytes.unwrap_or(response_bytes),
         private,
