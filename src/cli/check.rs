@@ -28,7 +28,8 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
         Some(config) => load(config, process_environment()),
         None => load_probes(&args.paths, config, process_environment()),
     };
-    let (loaded, changes) = if args.fix { fix(&read, args.dry_run)? } else { (read(), Vec::new()) };
+    let (loaded, changes) =
+        if args.fix { fix(&read, config.filter(|_| service.is_none()), args.dry_run)? } else { (read(), Vec::new()) };
     drop(progress);
     match args.output {
         Output::Human => {

@@ -16,12 +16,13 @@ use super::style::printable;
 const ROUNDS: usize = 20;
 
 /// Mends what `load` finds until nothing more has an obvious mend. `dry`: nothing is written, so that there is one round.
-/// Returns what was loaded last, and what changed.
-pub(super) fn fix(load: &dyn Fn() -> Loaded, dry: bool) -> Result<(Loaded, Vec<Change>), Failure> {
+/// A service's file that was not meant (`beside`) stays as it is. Returns what was loaded last, and what changed.
+pub(super) fn fix(load: &dyn Fn() -> Loaded, beside: Option<&Path>, dry: bool) -> Result<(Loaded, Vec<Change>), Failure> {
     let mut changes = Vec::new();
     let mut loaded = load();
     for _ in 0..ROUNDS {
-        let mended = loaded.mended();
+        let mut mended = loaded.mended();
+        mended.retain(|file| Some(file.path.as_path()) != beside);
         if mended.is_empty() {
             break;
         }

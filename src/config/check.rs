@@ -204,7 +204,10 @@ impl<'f> Checker<'_, 'f> {
             diagnostic
         } else {
             let further_in = further_in(name, section);
-            let meant = meant(name, section.names()).filter(|meant| further_in.is_none() && table.entry(meant).is_none());
+            // Two methods may be as near, and mean quite different things.
+            let is_method = |meant: &str| ["get", "post", "put", "patch", "delete", "head", "options"].contains(&meant);
+            let meant = meant(name, section.names())
+                .filter(|meant| further_in.is_none() && table.entry(meant).is_none() && !is_method(meant));
             Diagnostic::at(Code::UnknownKey, entry.key_span, format!("{} has no key `{name}`", section.title))
                 .mend(meant.and_then(|meant| Mend::word(entry.key_span, name, meant)))
                 .maybe_help(further_in.or_else(|| suggestion(name, section.names())))

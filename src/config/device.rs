@@ -94,17 +94,15 @@ pub(super) fn requests<'f>(base: &RequestDefaults, keys: &DeviceKeys<'f>, scope:
         form: over(&base.form, &keys.form),
         base: keys.base.map(|node| self::base(node, scope)).or_else(|| base.base.clone()),
         headers: headers(&base.headers, keys.headers.entries(), scope),
-        auth: auth((&keys.basic, &keys.oauth2, &keys.bearer), scope).or_else(|| base.auth.clone()),
+        auth: auth(&keys.basic, &keys.oauth2, &keys.bearer, scope).or_else(|| base.auth.clone()),
     }
 }
 
 /// How requests prove who they are; nothing if that is not said, or not in full.
 pub(super) fn auth<'f>(
-    (basic, oauth2, bearer): (
-        &Field<'f, Option<BasicKeys<'f>>>,
-        &Field<'f, Option<Oauth2Keys<'f>>>,
-        &Field<'f, Option<&'f Node<'f>>>,
-    ),
+    basic: &Field<'f, Option<BasicKeys<'f>>>,
+    oauth2: &Field<'f, Option<Oauth2Keys<'f>>>,
+    bearer: &Field<'f, Option<&'f Node<'f>>>,
     scope: &mut NameScope<'_, 'f>,
 ) -> Option<Auth> {
     let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::Request));

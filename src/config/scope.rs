@@ -283,6 +283,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
                     } else {
                         self.root(root, || place(&each.span), stage, bare)
                     };
+                    let diagnostic = diagnostic.or_else(|| self.behind(root, place(&each.span), stage));
                     if let Some(diagnostic) = diagnostic {
                         reported.insert(root);
                         self.diagnostics.push(diagnostic);
@@ -290,6 +291,18 @@ impl<'b, 'f> NameScope<'b, 'f> {
                 }
             }
         }
+    }
+
+    /// The problem of a name in a shared file that stands for a name which is a part of this step's result, too: it would be looked up there.
+    fn behind(&self, name: &str, span: SourceSpan<'f>, stage: Stage) -> Option<Diagnostic> {
+        let behind = self.given(span)?.behind(name);
+        let taken = behind.iter().find(|real| *real != name && stage.result_names().any(|known| *known == **real))?;
+        let message = format!("`{name}` stands for `{taken}` here, which is a part of this step's result too");
+        Some(
+            Diagnostic::at(Code::ReservedName, span, message).help(format!(
+                "give `{taken}` another name where it is declared: what is looked up here would be the step's own"
+            )),
+        )
     }
 
     fn secret(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>) {

@@ -236,7 +236,11 @@ fn judged(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) ->
         Guarded::Open => None,
         Guarded::Blocked(cause) | Guarded::Failed(cause) => Some(cause),
     };
-    let warnings = judge::judge(&step.warn, &scope, redactor, env.detail);
+    let warnings = if step.warn.is_empty() {
+        Vec::new()
+    } else {
+        judge::judge(&step.warn, &env.scope_apart(&sight.names, sight.number, answer), redactor, env.detail)
+    };
     let told = |cause| adorned(env, step, cause, &**answer);
     (Judgements { expectations, warnings }, failed.map(told), guarded.map(told))
 }

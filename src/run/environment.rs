@@ -84,6 +84,11 @@ impl Environment {
         ExpressionScope::of_attempt(&self.facts, names, attempt, answer)
     }
 
+    /// The same of an expression that decides nothing.
+    pub(super) fn scope_apart(&self, names: &Names, attempt: u32, answer: &Arc<dyn Answer>) -> Value {
+        ExpressionScope::of_attempt(&Arc::new(self.facts.apart()), names, attempt, Some(answer))
+    }
+
     /// The device of that name, and its session.
     pub(super) fn device(&self, name: &str) -> Option<(&Device, Arc<Session>)> {
         let (name, device) = self.canary.probe.devices.get_key_value(name)?;

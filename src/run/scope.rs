@@ -66,6 +66,13 @@ impl RunFacts {
         Self { canary: Arc::clone(canary), run, secrets, missing_secret: Arc::default(), redactor }
     }
 
+    /// The same facts, for expressions that decide nothing: a secret which they miss is not what anything failed for.
+    pub(super) fn apart(&self) -> Self {
+        let Self { canary, run, secrets, missing_secret: _, redactor } = self;
+        let (canary, secrets, redactor) = (Arc::clone(canary), Arc::clone(secrets), Arc::clone(redactor));
+        Self { canary, run: *run, secrets, missing_secret: Arc::default(), redactor }
+    }
+
     /// Why a secret that some expression asked for could not be had, if that happened.
     pub(super) fn missing_secret(&self) -> Option<&str> {
         self.missing_secret.get().map(String::as_str)

@@ -114,12 +114,13 @@ fn every_key_of_the_service_is_documented() {
         .filter(|reference| reference.document == "service")
         .filter(|reference| {
             // Devices and their TLS, and alert rules, are documented once, with the probes.
-            let text =
-                if ["device", "basic", "oauth2", "tls", "alert", "alert_window", "alert_across", "alert_critical"].contains(&reference.section.id) {
-                    &probes
-                } else {
-                    &config
-                };
+            let text = if ["device", "basic", "oauth2", "tls", "alert", "alert_window", "alert_across", "alert_critical"]
+                .contains(&reference.section.id)
+            {
+                &probes
+            } else {
+                &config
+            };
             !documented(text, reference.section.id, reference.key.name)
         })
         .map(|reference| spelling(reference.section.id, reference.key.name))

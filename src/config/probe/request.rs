@@ -23,7 +23,7 @@ pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mu
     let query = device::fields(keys.query.entries(), scope);
     let headers = device::headers(&[], keys.headers.entries(), scope);
     let body = body(keys, service, scope);
-    let auth = device::auth((&keys.basic, &keys.oauth2, &keys.bearer), scope);
+    let auth = device::auth(&keys.basic, &keys.oauth2, &keys.bearer, scope);
     Some(HttpAction {
         method: method?,
         url: url?,

@@ -125,6 +125,12 @@ impl<'f> Uses<'f> {
         }
         diagnostics.map(|mut diagnostic| {
             let file = diagnostic.primary.as_ref().map(|label| Arc::clone(&label.file));
+            // Other probes that use the file may have other devices, and another matrix.
+            if file.as_ref().is_some_and(|file| self.0.iter().any(|each| Arc::ptr_eq(each.file, file)))
+                && matches!(diagnostic.code, Code::UnknownDevice | Code::UnknownCellKey)
+            {
+                diagnostic.mend = None;
+            }
             let mut inner = file.as_ref().and_then(|file| self.0.iter().find(|each| Arc::ptr_eq(each.file, file)));
             while let Some(each) = inner {
                 diagnostic = diagnostic.related(each.at, "used here");

@@ -57,6 +57,8 @@ enum Piece {
         at: usize,
         /// Whether everything it reads is the operator's own.
         trusted: bool,
+        /// Whether something that it reads is a secret, or made of one.
+        private: bool,
     },
 }
 
@@ -97,7 +99,7 @@ impl Template {
                 let span = if text.is_empty() { open..close + 2 } else { start + error.span.start..start + error.span.end };
                 ParseError { message: error.message, span }
             })?;
-            parts.push(Piece::Expression { expression, at: start, trusted: false });
+            parts.push(Piece::Expression { expression, at: start, trusted: false, private: false });
             at = close + 2;
         }
         literal(source, at, source.len(), &mut parts)?;
@@ -135,13 +137,15 @@ impl Template {
 
     /// Says which further names hold secrets or what was made of them. `secret` always does.
     pub fn with_private(&mut self, is_private: impl Fn(&str) -> bool) {
-        self.private = self.parts.iter().any(|part| match part {
-            Piece::Literal { .. } => false,
-            // A parameter that is called a credential is one, whatever it is made of.
-            Piece::Expression { expression, .. } => {
-                expression.names().iter().chain(&expression.program.names()).any(|name| name == SECRET || is_private(name))
+        self.private = false;
+        for part in &mut self.parts {
+            if let Piece::Expression { expression, private, .. } = part {
+                // A parameter that is called a credential is one, whatever it is made of.
+                let names = expression.names().into_iter().chain(expression.program.names());
+                *private = names.into_iter().any(|name| name == SECRET || is_private(&name));
+                self.private |= *private;
             }
-        });
+        }
     }
 
     /// Whether its text is made of a secret, as far as the names tell that it reads.
@@ -218,6 +222,15 @@ impl Template {
     /// Whether it is a URL of which the operator wrote the origin: no answer can lead it elsewhere.
     pub fn has_own_origin(&self) -> bool {
         self.origin_parts().is_some()
+    }
+
+    /// Whether something private is in it beside the one name that says its origin: that may be a link which its target has signed.
+    pub fn adds_private(&self) -> bool {
+        let says_origin = self.parts.iter().position(|part| matches!(part, Piece::Expression { trusted: false, .. }));
+        self.parts.iter().enumerate().any(|(at, part)| match part {
+            Piece::Expression { expression, private: true, .. } => says_origin != Some(at) || expression.names().len() > 1,
+            Piece::Expression { .. } | Piece::Literal { .. } => false,
+        })
     }
 
     /// What is written of it up to the end of its origin, which tells URLs of one origin from those of another.

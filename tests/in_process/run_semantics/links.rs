@@ -69,3 +69,21 @@ async fn a_link_within_the_probes_own_origins_is_followed_with_its_credentials()
     Journey::new(&target).secret("pass", Some("hunter22")).run(&later).await.assert_passed();
     assert_eq!(other.lines(), ["GET /second", "GET /third"]);
 }
+
+#[tokio::test]
+async fn a_secret_under_another_name_is_added_to_no_link_that_leads_elsewhere() {
+    let stranger = Target::start(|_| Answer::json(200, "{}")).await;
+    let target = linking(Some(stranger.url())).await;
+    let head = "[vars]\nkey = \"{{ secret.pass }}\"\nsigned = \"x\"\n";
+    for url in ["{{ next }}?k={{ key }}", "{{ next ~ '?k=' ~ key }}", "{{ next }}?k={{ key | b64encode }}"] {
+        let probe = pages(&format!("http.get = \"{url}\""));
+        let ran = Journey::new(&target).head(head).secret("pass", Some("hunter22")).run(&probe).await;
+        assert_eq!(ran.reason(), Reason::NotEvaluable, "{url}");
+        assert!(ran.cause().message.contains("a part of the URL"), "{}", ran.cause().message);
+    }
+    assert!(stranger.lines().is_empty(), "{:?}", stranger.lines());
+    // A link that its target has signed may be called what it likes.
+    let signed = pages("http.get = \"{{ access_token }}\"").replace("capture = { next =", "capture = { access_token =");
+    Journey::new(&target).run(&signed).await.assert_passed();
+    assert_eq!(stranger.lines(), ["GET /second"]);
+}

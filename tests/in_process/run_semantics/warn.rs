@@ -199,3 +199,13 @@ proptest! {
         prop_assert_eq!(soft.report.is_degraded(), soft.report.verdict == Verdict::Passed && !held(&soft.report, 0).iter().all(|held| *held));
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_only_a_warning_misses_is_not_what_an_expectation_failed_for() {
+    let target = Target::start(|_| Answer::json(200, r#"{"a":1}"#)).await;
+    let probe = "[[step]]\nname = \"first\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\nwarn = [\"json.a == secret.gone\"]\n\
+                 [[step]]\nname = \"second\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"json.items | length > 0\"]\nwarn = [\"json.a == secret.gone\"]\n";
+    let ran = Journey::new(&target).secret("gone", None).run(probe).await;
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable), "{:?}", ran.report.cause);
+    assert!(!ran.cause().message.contains("secret"), "{}", ran.cause().message);
+}

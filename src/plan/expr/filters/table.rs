@@ -22,6 +22,7 @@ pub(super) fn csv(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget)
             Some(why) => return Err(why),
         },
     };
+    well_quoted(text, delimiter)?;
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
     let mut records = reader.records();
@@ -48,6 +49,30 @@ pub(super) fn csv(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget)
     list(rows)
 }
 
+/// Refuses quotes that RFC 4180 does not know. A reader that guesses would take the rows behind a quote that is never closed for one field.
+fn well_quoted(text: &str, delimiter: u8) -> Result<(), String> {
+    #[derive(PartialEq)]
+    enum At {
+        Begin,
+        Bare,
+        Quoted,
+        Closed,
+    }
+    let (mut at, mut line) = (At::Begin, 1);
+    for byte in text.bytes() {
+        line += usize::from(byte == b'\n');
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Closed,
+            (At::Quoted, _) | (At::Begin | At::Closed, b'"') => At::Quoted,
+            (_, b'\n' | b'\r') => At::Begin,
+            (_, other) if other == delimiter => At::Begin,
+            (At::Begin | At::Bare, other) if other != b'"' => At::Bare,
+            _ => return Err(format!("a quote in line {line} is neither at the begin nor at the end of a field")),
+        };
+    }
+    if at == At::Quoted { Err("a quote is never closed, so that the rows behind it are lost".into()) } else { Ok(()) }
+}
+
 fn names(record: &csv::StringRecord) -> Result<Vec<Value>, String> {
     let mut seen = IndexMap::new();
     for (at, name) in record.iter().enumerate() {
@@ -64,6 +89,19 @@ mod tests {
 
     fn is(source: &str, text: &str, expected: &str) {
         assert_eq!(eval_json(source, &serde_json::json!({ "body": text }).to_string()), expected, "{source}");
+    }
+
+    #[test]
+    fn quotes_that_no_reader_can_be_sure_of_are_refused() {
+        for (text, why) in [
+            ("id,state\n1,ok\n2,\"ok\n3,FAILED\n", "a quote is never closed"),
+            ("id,state\n1,\"o\"k\n", "a quote in line 2 is neither"),
+            ("id,state\n1,o\"k\n", "a quote in line 2 is neither"),
+        ] {
+            let told = eval_json("body | csv", &serde_json::json!({ "body": text }).to_string());
+            assert!(told.contains(why), "{told}");
+        }
+        is("body | csv(header=false)", "\"a\",\"b\"\"c\",\"\"\r\n", r#"[["a","b\"c",""]]"#);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod css;
 mod html;
+mod tangle;
 mod tree;
 mod xml;
 mod xpath;
@@ -63,7 +64,7 @@ pub enum NoDocument {
 /// # Errors
 /// If it is not well-formed, declares a document type, or is too large.
 pub fn xml_document(text: &str) -> Result<Value, NoDocument> {
-    let tree = of_size(text).and_then(|text| {
+    let tree = of_size(text, false).and_then(|text| {
         super::spend_bytes(text.len().saturating_mul(4));
         xml::read(text)
     });
@@ -75,14 +76,15 @@ pub fn xml_document(text: &str) -> Result<Value, NoDocument> {
 /// # Errors
 /// If it is too large or too tangled.
 pub fn html_document(text: &str) -> Result<Value, NoDocument> {
-    let tree = html::read(of_size(text).map_err(NoDocument::Because)?)?;
+    let tree = html::read(of_size(text, true).map_err(NoDocument::Because)?)?;
     Ok(Value::from_object(Document { tree, is_html: true }))
 }
 
-fn of_size(text: &str) -> Result<&str, String> {
+fn of_size(text: &str, is_html: bool) -> Result<&str, String> {
     if text.len() > LARGEST {
         return Err(format!("it has {} bytes, and no more than {LARGEST} are read as a document", text.len()));
     }
+    tangle::refuse(text, is_html)?;
     Ok(text)
 }
 

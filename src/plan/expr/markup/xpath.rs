@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 use xpath_eval::{
-    EvaluationContext, ExpandedName, Expr, FilterExpr, LocationPath, Node, NodeKind, NodeTest, PathExpr, PrimaryExpr, QName,
+    Axis, EvaluationContext, ExpandedName, Expr, FilterExpr, LocationPath, Node, NodeKind, NodeTest, PathExpr, PrimaryExpr, QName,
 };
 
 use crate::base::{nearest, nearest_above};
@@ -229,6 +229,9 @@ impl Survey {
 
     fn path(&mut self, path: &LocationPath, depth: usize) -> Result<(), String> {
         for step in &path.steps {
+            if step.axis == Axis::Namespace {
+                return Err("the namespaces of an element cannot be selected: ask for `namespace-uri()`".into());
+            }
             match &step.node_test {
                 NodeTest::NamespaceWildcard(prefix) | NodeTest::QName(QName { prefix: Some(prefix), .. }) => {
                     self.prefixes.insert(prefix.clone());
@@ -251,6 +254,13 @@ impl Survey {
                 if call.name.prefix.is_some() || !FUNCTIONS.contains(&name) {
                     let near = nearest(name, FUNCTIONS).map_or_else(String::new, |near| format!("; the nearest is `{near}`"));
                     return Err(format!("there is no function `{name}` in XPath 1.0{near}"));
+                }
+                if name == "name" {
+                    // Documents are kept without the prefixes that they use, which mean nothing by themselves.
+                    return Err(
+                        "`name()` has the prefix of the document, which may be any: ask for `//d:item`, or for `local-name()`"
+                            .into(),
+                    );
                 }
                 let is_literal = |expr: &Expr| {
                     matches!(expr, Expr::Path(PathExpr::Filter(FilterExpr { primary: PrimaryExpr::Literal(_), .. })))

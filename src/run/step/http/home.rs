@@ -47,7 +47,7 @@ fn private(action: &HttpAction, setting: &Setting<'_>, request: &HttpRequest) ->
         Some(format!("the header `{name}`"))
     } else if let Some(field) = query {
         Some(format!("the key `{}` of the query", field.name))
-    } else if action.url.names().iter().any(|name| name == "secret") {
+    } else if action.url.adds_private() {
         Some("a part of the URL".to_owned())
     } else {
         request.private.body.then(|| "the body".to_owned())
