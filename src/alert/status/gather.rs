@@ -247,6 +247,7 @@ fn canary(seen: &CanaryNow<'_>, within: &BTreeMap<&str, &str>, now: Moment) -> C
         paging: seen.fact.and_then(Fact::level) == Some(Level::Page),
         last_verdict: seen.last.map(|(verdict, _)| verdict),
         last_ms: seen.last.map(|(_, ended)| now.wall_ms_of(ended)),
+        step: seen.fact.and_then(|fact| fact.evidence.as_ref()).and_then(|failure| failure.step.clone()),
         incident: within.get(id).map(|incident| (*incident).to_owned()),
     }
 }

@@ -188,6 +188,8 @@ pub struct CanaryStatus {
     pub last_verdict: Option<&'static str>,
     /// When that run ended.
     pub last_ms: Option<i64>,
+    /// The step that failed last, while something is held against it.
+    pub step: Option<String>,
     /// The open incident about its probe that it is in.
     pub incident: Option<String>,
 }

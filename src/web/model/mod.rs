@@ -1,0 +1,14 @@
+//! The read model: what is so, as plain data that pages, the API and the terminal show.
+//!
+//! Pure functions from the plan, the status of alerting, answers of the store and a moment to structs. Nothing here writes HTML
+//! and nothing here asks the store for each canary: [`recent`] follows what is written and holds the last hour of all of them.
+//! A new thing to show is a file here, and a page or a route that shows it.
+
+pub(super) mod overview;
+pub(super) mod recent;
+mod snapshot;
+pub(super) mod strip;
+pub(super) mod words;
+
+pub use snapshot::Snapshots;
+pub(super) use snapshot::Snapshot;

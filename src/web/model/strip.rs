@@ -1,0 +1,136 @@
+//! Strips: the runs of a row on the one time axis of a page, as marks with a place, a form and a moment.
+//!
+//! Pure geometry in the units of a view box. Where more runs fall into a mark's room than can be told apart, the worst stands.
+
+use super::recent::{Mark, MarkKind};
+use super::words;
+
+/// Width of the view box.
+pub(in crate::web) const WIDTH: u32 = 600;
+/// Height of the view box.
+pub(in crate::web) const HEIGHT: u32 = 20;
+/// The most marks in a strip.
+const MARKS: i64 = 120;
+
+/// The time that all strips of a page show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) struct Axis {
+    /// Where it begins, milliseconds since the epoch.
+    pub(in crate::web) from_ms: i64,
+    /// Where it ends.
+    pub(in crate::web) to_ms: i64,
+}
+
+impl Axis {
+    /// The last `length_ms` before now, up to the end of the step that is going on, so that strips move only where a step ends.
+    pub(in crate::web) fn until(now_ms: i64, length_ms: i64) -> Self {
+        let step = (length_ms / MARKS).max(1);
+        let to_ms = (now_ms.div_euclid(step) + 1) * step;
+        Self { from_ms: to_ms - length_ms, to_ms }
+    }
+
+    /// Milliseconds that a mark stands for.
+    pub(in crate::web) fn step_ms(self) -> i64 {
+        ((self.to_ms - self.from_ms) / MARKS).max(1)
+    }
+
+    /// Where a moment is, in units of the view box.
+    pub(in crate::web) fn x(self, ms: i64) -> f64 {
+        let share = (ms - self.from_ms) as f64 / (self.to_ms - self.from_ms).max(1) as f64;
+        share * f64::from(WIDTH)
+    }
+
+    /// Five labels with their places, each in the middle of its text but for the first and the last.
+    pub(in crate::web) fn labels(self) -> Vec<(f64, &'static str, String)> {
+        let length = self.to_ms - self.from_ms;
+        let label = |ms| if length > 2 * 86_400_000 { words::day(ms) } else { words::minute(ms) };
+        (0..5)
+            .map(|at| {
+                let ms = self.from_ms + length * at / 4;
+                let anchor = match at {
+                    0 => "start",
+                    4 => "end",
+                    _ => "middle",
+                };
+                (self.x(ms), anchor, label(ms))
+            })
+            .collect()
+    }
+}
+
+/// A mark of a strip.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::web) struct StripMark {
+    /// Its form, as the style sheet knows it.
+    pub(in crate::web) class: &'static str,
+    /// Its outline, the data of a path.
+    pub(in crate::web) path: String,
+    /// When the run that it stands for was due, milliseconds since the epoch.
+    pub(in crate::web) due_ms: i64,
+    /// Whose run it is: the place of the canary among those that were given.
+    pub(in crate::web) of: usize,
+}
+
+/// The marks of one row, made of the marks of one or several canaries.
+pub(in crate::web) fn strip<'a>(axis: Axis, canaries: impl IntoIterator<Item = (usize, &'a Mark)>) -> Vec<StripMark> {
+    let step = axis.step_ms();
+    let mut worst: Vec<Option<(MarkKind, i64, usize)>> = vec![None; usize::try_from(MARKS).unwrap_or_default() + 1];
+    for (of, mark) in canaries {
+        let Ok(bin) = usize::try_from((mark.due_ms - axis.from_ms).div_euclid(step)) else { continue };
+        if let Some(known) = worst.get_mut(bin)
+            && known.is_none_or(|(kind, ..)| mark.kind >= kind)
+        {
+            *known = Some((mark.kind, mark.due_ms, of));
+        }
+    }
+    // A strip with few runs has wide marks.
+    let gap = widest_gap(&worst);
+    let width = (f64::from(WIDTH) / f64::from(u32::try_from(MARKS).unwrap_or(1)) * gap * 0.7).clamp(2.0, 9.0);
+    worst
+        .into_iter()
+        .enumerate()
+        .filter_map(|(bin, found)| found.map(|found| (bin, found)))
+        .map(|(bin, (kind, due_ms, of))| {
+            let x = axis.x(axis.from_ms + i64::try_from(bin).unwrap_or_default() * step);
+            StripMark { class: class(kind), path: outline(kind, x, width), due_ms, of }
+        })
+        .collect()
+}
+
+/// How many steps lie between one mark and the next where they are nearest.
+fn widest_gap<T>(bins: &[Option<T>]) -> f64 {
+    let mut last = None;
+    let mut nearest = usize::MAX;
+    for (at, _) in bins.iter().enumerate().filter(|(_, bin)| bin.is_some()) {
+        if let Some(before) = last.replace(at) {
+            nearest = nearest.min(at - before);
+        }
+    }
+    u32::try_from(nearest.min(3)).map_or(3.0, f64::from)
+}
+
+/// The class in the style sheet, one letter, since a page has thousands.
+fn class(kind: MarkKind) -> &'static str {
+    match kind {
+        MarkKind::Passed => "p",
+        MarkKind::Degraded => "d",
+        MarkKind::Failed => "f",
+        MarkKind::Errored => "e",
+        MarkKind::Missed => "m",
+        MarkKind::Blocked => "b",
+        MarkKind::Skipped => "s",
+    }
+}
+
+/// A mark's form: each kind has a height and a place of its own, so that colour is not needed.
+fn outline(kind: MarkKind, x: f64, width: f64) -> String {
+    let (y, height, width) = match kind {
+        MarkKind::Passed => (13, 5, width),
+        MarkKind::Degraded => (8, 10, width),
+        MarkKind::Failed => (2, 16, width),
+        MarkKind::Errored => (6, 7, width),
+        MarkKind::Missed => (12, 6, width - 1.0),
+        MarkKind::Blocked | MarkKind::Skipped => (15, 3, 3.0_f64.min(width)),
+    };
+    format!("M{x:.0} {y}h{width:.0}v{height}h-{width:.0}z")
+}

@@ -1,0 +1,141 @@
+//! What all pages have around their content: title, icon, navigation, who looks, and as of when.
+
+use std::fmt::Write as _;
+
+use crate::alert::status::Counts;
+use crate::plan::Severity;
+use crate::web::model::words;
+
+use super::assets;
+
+/// The worst that is open, as title and icon tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alarm {
+    /// Nothing is open.
+    Well,
+    /// Something is open, at this severity.
+    Open(Severity),
+    /// The prober does not know, because it just started or is stopping.
+    Unknown,
+}
+
+impl Alarm {
+    /// The worst of what is open.
+    pub(super) fn of(counts: Counts) -> Self {
+        let worst = [Severity::Critical, Severity::Page, Severity::Warn].into_iter().find(|severity| counts.of(*severity) > 0);
+        worst.map_or(Self::Well, Self::Open)
+    }
+
+    /// The name of its icon.
+    pub(super) fn icon(self) -> &'static str {
+        match self {
+            Self::Well => "icon-well.svg",
+            Self::Open(Severity::Warn) => "icon-warn.svg",
+            Self::Open(Severity::Page) => "icon-page.svg",
+            Self::Open(Severity::Critical) => "icon-critical.svg",
+            Self::Unknown => "icon-stale.svg",
+        }
+    }
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Viewer {
+    /// By which name, if he has said.
+    pub(super) name: Option<String>,
+    /// Whether he may act.
+    pub(super) may_act: bool,
+    /// Whether there is a session to end.
+    pub(super) can_log_out: bool,
+    /// What a form must carry.
+    pub(super) form: String,
+    /// The part of a link's query that lets somebody read without a session, with its `?`; empty where it is not needed.
+    pub(super) key: String,
+}
+
+/// What an action that led here has to say.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    /// Whether it was done.
+    pub(super) done: bool,
+    /// One or two sentences.
+    pub(super) text: String,
+}
+
+impl Said {
+    fn class(&self) -> &'static str {
+        if self.done { "yes" } else { "no" }
+    }
+}
+
+/// The frame of a page.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    /// What all links are relative to; ends with a slash.
+    pub(super) base: String,
+    /// The page's own name, without the program's.
+    pub(super) title: String,
+    /// The page's own address, relative to the base.
+    pub(super) here: String,
+    /// The worst that is open.
+    pub(super) alarm: Alarm,
+    /// Open incidents that ring somebody.
+    pub(super) open: usize,
+    /// Milliseconds since the epoch.
+    pub(super) as_of_ms: i64,
+    /// Why what is shown may be over.
+    pub(super) stale: Option<String>,
+    /// Where its updates come from, relative to the base; none come if absent.
+    pub(super) live: Option<String>,
+    /// Who looks.
+    pub(super) viewer: Viewer,
+    /// What an action has to say.
+    pub(super) said: Option<Said>,
+}
+
+/// The pages of the bar: name, address, and the first segments of the addresses below it.
+const NAV: [(&str, &str, &[&str]); 7] = [
+    ("Overview", "./", &[""]),
+    ("Incidents", "incidents", &["incidents"]),
+    ("Probes", "probes", &["probes", "runs"]),
+    ("Maintenance", "maintenance", &["maintenance"]),
+    ("Certificates", "certificates", &["certificates"]),
+    ("Channels", "channels", &["channels"]),
+    ("Log", "log", &["log"]),
+];
+
+impl Frame {
+    fn nav(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        let path = self.here.split('?').next().unwrap_or_default().trim_start_matches("./");
+        let first = path.split('/').next().unwrap_or_default().to_owned();
+        NAV.into_iter().map(move |(name, href, below)| (name, href, below.contains(&first.as_str())))
+    }
+
+    /// `(2) critical · Overview · Serinus`.
+    fn tab_title(&self) -> String {
+        let mut title = String::new();
+        if let Alarm::Open(severity) = self.alarm {
+            let _ = write!(title, "({}) {} · ", self.open, severity.as_str());
+        }
+        let _ = write!(title, "{} · Serinus", self.title);
+        title
+    }
+
+    fn as_of_iso(&self) -> String {
+        words::iso(self.as_of_ms)
+    }
+
+    fn as_of_clock(&self) -> String {
+        words::clock(self.as_of_ms)
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
+    fn style(&self) -> &'static str {
+        assets::STYLE.name()
+    }
+
+    #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
+    fn script(&self) -> &'static str {
+        assets::SCRIPT.name()
+    }
+}
