@@ -17,7 +17,8 @@ use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, paused, restored_pauses,
+    Api, Bound, Hosts, ListenError, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots, SyncedPauses, paused,
+    restored_pauses,
 };
 
 use super::heartbeat::HeartbeatTask;
@@ -210,6 +211,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
+        follower: store.clone(),
         recorder: store,
         alerts,
         scheduler,
@@ -220,6 +222,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
         started: now,
         synced_pauses: SyncedPauses::default(),
         mutes,
+        snapshots: Snapshots::default(),
+        recent: Recent::default(),
     });
     handles.sync_pauses();
     handles.sync_mutes();

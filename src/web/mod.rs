@@ -1,19 +1,24 @@
-//! The HTTP listener: metrics, health, and the API of a running service.
+//! The HTTP listener: metrics, health, the API and the dashboard of a running service.
 //!
-//! It reads through handles and acts through verbs (pause, acknowledge, trigger); it keeps nothing itself and never runs on the
-//! runtime that probes. A new route of the API begins in `api`.
+//! It reads through handles and acts through verbs (pause, acknowledge, trigger); what it keeps was read from the store, and it
+//! never runs on the runtime that probes. A new route of the API begins in `api`, a new page in `pages`; what both show is made in
+//! `model`.
 
 mod api;
 mod connection;
 mod connection_slots;
 mod gzip;
 mod hosts;
+mod model;
+mod pages;
 mod routes;
 mod secrets;
 mod server;
 
 pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
 pub(crate) use hosts::Hosts;
+pub use model::Snapshots;
+pub use model::recent::Recent;
 pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;

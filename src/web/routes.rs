@@ -24,6 +24,7 @@ use super::api::{self, Api};
 use super::connection_slots::ConnectionState;
 use super::gzip;
 use super::hosts::Hosts;
+use super::pages;
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -51,7 +52,10 @@ pub(super) fn routes(shared: RouterState) -> Router {
         Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
-    let all = open.merge(guarded).merge(api(&shared)).fallback(nowhere);
+    let pages = pages::reading()
+        .route_layer(middleware::from_fn_with_state(shared.clone(), guard))
+        .layer(middleware::from_fn_with_state(shared.clone(), started));
+    let all = open.merge(guarded).merge(api(&shared)).merge(pages::open()).merge(pages).fallback(nowhere);
     all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared)
 }
 

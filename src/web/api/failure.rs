@@ -10,29 +10,39 @@ use crate::outcome::visible;
 
 /// A status and a sentence.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(in crate::web) struct Failure {
     status: StatusCode,
     message: String,
 }
 
 impl Failure {
+    /// The status of the answer.
+    pub(in crate::web) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is said of it.
+    pub(in crate::web) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// There is no such thing.
-    pub(super) fn unknown(message: impl Into<String>) -> Self {
+    pub(in crate::web) fn unknown(message: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, message: message.into() }
     }
 
     /// It was asked for in a way that makes no sense.
-    pub(super) fn bad(message: impl Into<String>) -> Self {
+    pub(in crate::web) fn bad(message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: message.into() }
     }
 
     /// It cannot be done as things stand.
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
+    pub(in crate::web) fn conflict(message: impl Into<String>) -> Self {
         Self { status: StatusCode::CONFLICT, message: message.into() }
     }
 
     /// The store did not answer, or was asked for a page that cannot be.
-    pub(super) fn store(error: &ReadError) -> Self {
+    pub(in crate::web) fn store(error: &ReadError) -> Self {
         match error {
             ReadError::Cursor(_) => Self::bad(error.to_string()),
             ReadError::Defect => Self::internal(),
@@ -44,17 +54,17 @@ impl Failure {
     }
 
     /// Too many questions to the store are going, or this one took too long.
-    pub(super) fn busy() -> Self {
+    pub(in crate::web) fn busy() -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the store does not answer in time; try again".to_owned() }
     }
 
     /// The service is stopping.
-    pub(super) fn stopping() -> Self {
+    pub(in crate::web) fn stopping() -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the service is stopping".to_owned() }
     }
 
     /// A defect.
-    pub(super) fn internal() -> Self {
+    pub(in crate::web) fn internal() -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             message: "this request made the service panic, which is a defect; its log says where".to_owned(),

@@ -23,11 +23,12 @@ use axum::routing::{get, post};
 use futures::future::BoxFuture;
 
 use crate::alert::Alerts;
-use crate::history::{ReadFuture, Reader, Recorder};
+use crate::history::{Follower, ReadFuture, Reader, Recorder};
 use crate::plan::Plan;
 use crate::schedule::Scheduler;
+use crate::web::{Recent, Snapshots};
 
-use failure::Failure;
+pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
 pub use pauses::{SyncedPauses, paused, restored_pauses};
 pub use verbs::{LastReload, Reloaded};
@@ -60,6 +61,8 @@ pub struct Api {
     pub plan: Arc<RwLock<Arc<Plan>>>,
     /// Runs and incidents.
     pub reader: Arc<dyn Reader>,
+    /// What was written since.
+    pub follower: Arc<dyn Follower>,
     /// Keeps pauses and mutes.
     pub recorder: Arc<dyn Recorder>,
     /// States and acknowledgements.
@@ -80,6 +83,10 @@ pub struct Api {
     pub synced_pauses: SyncedPauses,
     /// What of probes is muted.
     pub mutes: MuteList,
+    /// The status, as several viewers share it.
+    pub snapshots: Snapshots,
+    /// The last hour of every canary.
+    pub recent: Recent,
 }
 
 /// What handlers get.
@@ -111,12 +118,12 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 impl Api {
-    fn plan(&self) -> Arc<Plan> {
+    pub(in crate::web) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// What the store answers, if it does in time.
-    async fn read<T>(&self, answer: ReadFuture<T>) -> Result<T, Failure> {
+    pub(in crate::web) async fn read<T>(&self, answer: ReadFuture<T>) -> Result<T, Failure> {
         let answer = tokio::time::timeout(READ_WITHIN, answer).await.map_err(|_late| Failure::busy())?;
         answer.map_err(|error| Failure::store(&error))
     }

@@ -10,5 +10,5 @@ mod snapshot;
 pub(super) mod strip;
 pub(super) mod words;
 
-pub use snapshot::Snapshots;
 pub(super) use snapshot::Snapshot;
+pub use snapshot::Snapshots;

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use crate::alert::Status;
 use crate::alert::status::{ByHealth, CanaryStatus, Health, ProbeStatus};
@@ -98,6 +99,13 @@ pub(in crate::web) struct Group {
     pub(in crate::web) rows: Vec<Row>,
 }
 
+impl Group {
+    /// Its canaries in words.
+    pub(in crate::web) fn words(&self) -> String {
+        summary(self.canaries)
+    }
+}
+
 /// A row: a canary, or several of a region or a probe.
 #[derive(Debug)]
 pub(in crate::web) struct Row {
@@ -147,11 +155,8 @@ pub(in crate::web) fn grid(plan: &Plan, status: &Status, marks: &Marks, axis: Ax
     let declared = plan.known_regions.iter().map(|region| &**region).filter(|region| regions.contains_key(region));
     grid.regions = declared.map(|region| (region.to_owned(), regions[region])).collect();
     grid.is_folded = grid.admitted.total() > UNFOLDED;
-    let admitted: Vec<(&ProbeStatus, Vec<&CanaryStatus>)> = status
-        .probes
-        .iter()
-        .filter_map(|probe| of_probe.remove(&*probe.probe).map(|canaries| (probe, canaries)))
-        .collect();
+    let admitted: Vec<(&ProbeStatus, Vec<&CanaryStatus>)> =
+        status.probes.iter().filter_map(|probe| of_probe.remove(&*probe.probe).map(|canaries| (probe, canaries))).collect();
     grid.left_out = admitted.len().saturating_sub(PROBES);
     let mut maker = Maker { marks, axis, filter, unwell_left: UNWELL_TOTAL, is_folded: grid.is_folded };
     for (probe, canaries) in admitted.into_iter().take(PROBES) {
@@ -233,7 +238,8 @@ impl Maker<'_> {
     fn several(&self, name: String, key: String, canaries: &[&CanaryStatus]) -> Row {
         let mut health = ByHealth::default();
         canaries.iter().for_each(|canary| health.add(canary.standing));
-        let marks = canaries.iter().enumerate().flat_map(|(at, canary)| self.marks.of(&canary.canary).map(move |mark| (at, mark)));
+        let marks =
+            canaries.iter().enumerate().flat_map(|(at, canary)| self.marks.of(&canary.canary).map(move |mark| (at, mark)));
         let worst = canaries.iter().map(|canary| canary.standing).max().unwrap_or_default();
         Row {
             name,
@@ -344,7 +350,7 @@ fn spark(axis: Axis, seen: &[&Mark], bound: Option<u32>) -> Option<Spark> {
         match mark.convergence_us {
             Some(us) if mark.kind != MarkKind::Failed => {
                 let x = axis.x(mark.due_ms) / 5.0;
-                path.push_str(&format!("{}{x:.0} {:.0}", if pen_down { "L" } else { "M" }, y(us)));
+                let _ = write!(path, "{}{x:.0} {:.0}", if pen_down { "L" } else { "M" }, y(us));
                 pen_down = true;
             }
             Some(_) | None => pen_down = pen_down && mark.kind != MarkKind::Failed,

@@ -19,7 +19,7 @@ const WINDOW_MS: i64 = 3_600_000;
 /// Marks that are kept of a canary, the newest ones.
 const OF_CANARY: usize = 240;
 /// Marks that are read at once.
-const PAGE: usize = 20_000;
+const PAGE: usize = MarksPage::LIMIT;
 /// How often it reads at most.
 const PAUSE: Duration = Duration::from_millis(500);
 /// When it tries again after the store did not answer.
@@ -165,7 +165,7 @@ async fn follow(shared: Arc<Shared>, reader: Arc<dyn Reader>, follower: Arc<dyn 
         let is_away = answer.is_err();
         let more = match answer {
             Ok(page) => {
-                next.clone_from(&Some(page.next.clone()));
+                next = Some(page.next.clone());
                 take(&shared, &page)
             }
             Err(error) => {
@@ -197,5 +197,5 @@ fn take(shared: &Shared, page: &MarksPage) -> bool {
         marks.add(&mark.canary, Mark::of(mark));
     }
     marks.forget_before(now_ms() - WINDOW_MS);
-    page.marks.len() >= PAGE
+    page.more
 }

@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_share_below_one_never_reads_as_one_and_one_above_nothing_never_as_nothing_at_a_tenth() {
-        for (share, text) in [(1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50 %"), (0.925, "92.5 %"), (0.0, "0 %"), (2.0, "100 %")] {
+        for (share, text) in [(1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50 %"), (0.925, "92.5 %"), (0.0, "0 %"), (2.0, "100 %")]
+        {
             assert_eq!(percent(share), text);
         }
     }

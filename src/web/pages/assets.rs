@@ -60,9 +60,7 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
         (header::VARY, "accept-encoding"),
     ];
     match &asset.gzip {
-        Some(small) if gzip::is_accepted(&headers) => {
-            (kept, [(header::CONTENT_ENCODING, "gzip")], small.clone()).into_response()
-        }
+        Some(small) if gzip::is_accepted(&headers) => (kept, [(header::CONTENT_ENCODING, "gzip")], small.clone()).into_response(),
         Some(_) | None => (kept, asset.plain).into_response(),
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    fn class(&self) -> &'static str {
+    pub(super) fn class(&self) -> &'static str {
         if self.done { "yes" } else { "no" }
     }
 }
@@ -105,14 +105,14 @@ const NAV: [(&str, &str, &[&str]); 7] = [
 ];
 
 impl Frame {
-    fn nav(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    pub(super) fn nav(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
         let path = self.here.split('?').next().unwrap_or_default().trim_start_matches("./");
         let first = path.split('/').next().unwrap_or_default().to_owned();
         NAV.into_iter().map(move |(name, href, below)| (name, href, below.contains(&first.as_str())))
     }
 
     /// `(2) critical · Overview · Serinus`.
-    fn tab_title(&self) -> String {
+    pub(super) fn tab_title(&self) -> String {
         let mut title = String::new();
         if let Alarm::Open(severity) = self.alarm {
             let _ = write!(title, "({}) {} · ", self.open, severity.as_str());
@@ -121,21 +121,21 @@ impl Frame {
         title
     }
 
-    fn as_of_iso(&self) -> String {
+    pub(super) fn as_of_iso(&self) -> String {
         words::iso(self.as_of_ms)
     }
 
-    fn as_of_clock(&self) -> String {
+    pub(super) fn as_of_clock(&self) -> String {
         words::clock(self.as_of_ms)
     }
 
     #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
-    fn style(&self) -> &'static str {
+    pub(super) fn style(&self) -> &'static str {
         assets::STYLE.name()
     }
 
     #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
-    fn script(&self) -> &'static str {
+    pub(super) fn script(&self) -> &'static str {
         assets::SCRIPT.name()
     }
 }

@@ -9,6 +9,7 @@
 //! `frame::NAV`. Geometry and classes only: no `style` attribute and no inline script passes the content security policy.
 
 mod assets;
+mod card;
 mod frame;
 mod overview;
 mod page;

@@ -1,0 +1,243 @@
+//! `GET /`: what is broken, for whom, since when, and every canary on one time axis.
+
+use std::sync::{Arc, PoisonError};
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::Query;
+use serde::Deserialize;
+
+use crate::alert::status::{ByHealth, Health};
+use crate::base::time::epoch_ms;
+use crate::web::Api;
+use crate::web::model::overview::{Filter, Grid, encoded, grid};
+use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
+use crate::web::model::{Snapshot, words};
+use crate::web::secrets::missing_secrets;
+
+use super::card::{Card, cards};
+use super::frame::Frame;
+use super::page::{Look, PageResult, html, snapshot};
+
+/// What the address bar keeps.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct OverviewQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    range: String,
+    #[serde(default)]
+    open: String,
+}
+
+/// How far back strips go: the word in addresses, in words, and milliseconds.
+const RANGES: [(&str, &str, i64); 3] =
+    [("10m", "10 minutes", 600_000), ("1h", "last hour", 3_600_000), ("20m", "20 minutes", 1_200_000)];
+
+/// Something about the prober itself.
+struct HealthFact {
+    name: &'static str,
+    value: String,
+    class: &'static str,
+}
+
+/// A choice that the filter offers.
+struct Chip {
+    label: String,
+    href: String,
+    is_chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html", config = "src/web/pages/askama.toml")]
+struct OverviewPage {
+    frame: Frame,
+    cards: Vec<Card>,
+    more_incidents: usize,
+    facts: Vec<HealthFact>,
+    calm: String,
+    chips: Vec<Chip>,
+    ranges: Vec<Chip>,
+    query: OverviewQuery,
+    axis: Axis,
+    grid: Grid,
+    is_small: bool,
+    is_away: bool,
+}
+
+/// `GET /`
+pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Query(query): Query<OverviewQuery>) -> PageResult {
+    let snapshot = snapshot(&api, &look).await?;
+    api.recent.begun(&api.reader, &api.follower).await;
+    let plan = api.plan();
+    let range = RANGES.iter().find(|(word, ..)| *word == query.range).unwrap_or(&RANGES[1]);
+    let axis = Axis::until(snapshot.at_ms, range.2);
+    let filter = query.filter();
+    // It may walk over ten thousand canaries, and others wait for this thread.
+    let made = {
+        let (api, plan, snapshot, filter) = (Arc::clone(&api), plan, Arc::clone(&snapshot), filter.clone());
+        tokio::task::spawn_blocking(move || grid(&plan, &snapshot.status, &api.recent.marks(), axis, &filter))
+    };
+    let grid = made.await.unwrap_or_default();
+    let page = OverviewPage {
+        cards: cards(&api.plan(), &snapshot, CARDS),
+        more_incidents: snapshot.status.incidents.len().saturating_sub(CARDS),
+        facts: facts(&api, &snapshot),
+        calm: calm(&snapshot, grid.all),
+        chips: query.chips(&grid),
+        ranges: RANGES[..2]
+            .iter()
+            .map(|(word, label, _)| query.chip("range", word, (*label).to_owned(), range.0 == *word))
+            .collect(),
+        frame: look.live(&api, &snapshot, "Overview"),
+        query,
+        axis,
+        grid,
+        is_small: look.is_small,
+        is_away: api.recent.is_away(),
+    };
+    Ok(html(&page))
+}
+
+/// Incidents that are shown in full.
+const CARDS: usize = 20;
+
+impl OverviewQuery {
+    fn filter(&self) -> Filter {
+        let words = self.q.split_whitespace().take(8).map(str::to_lowercase).collect();
+        let health = Health::ALL.into_iter().find(|health| health.as_str() == self.state);
+        let region = Some(self.region.clone()).filter(|region| !region.is_empty());
+        let open = self.open.split(' ').filter(|open| !open.is_empty()).take(50).map(str::to_owned).collect();
+        Filter { words, health, region, open }
+    }
+
+    /// The address with one key set to another value.
+    fn with(&self, key: &str, value: &str) -> String {
+        let all =
+            [("q", &self.q), ("state", &self.state), ("region", &self.region), ("range", &self.range), ("open", &self.open)];
+        let pairs = all.into_iter().map(|(name, kept)| (name, if name == key { value } else { kept }));
+        let said: Vec<String> =
+            pairs.filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        if said.is_empty() { "./".to_owned() } else { format!("./?{}", said.join("&")) }
+    }
+
+    fn chip(&self, key: &str, value: &str, label: String, is_chosen: bool) -> Chip {
+        Chip { label, href: self.with(key, value), is_chosen }
+    }
+
+    fn chips(&self, grid: &Grid) -> Vec<Chip> {
+        let mut chips =
+            vec![self.chip("state", "", format!("all {}", words::thousands(grid.all.total())), self.state.is_empty())];
+        for (health, count, word) in [
+            (Health::Failing, grid.all.failing, "failing"),
+            (Health::NoData, grid.all.no_data, "no data"),
+            (Health::Suspect, grid.all.suspect, "failed once"),
+            (Health::Muted, grid.all.muted, "muted"),
+        ] {
+            let is_chosen = self.state == health.as_str();
+            if count > 0 || is_chosen {
+                let value = if is_chosen { "" } else { health.as_str() };
+                chips.push(self.chip("state", value, format!("{word} {}", words::thousands(count)), is_chosen));
+            }
+        }
+        if grid.regions.len() > 1 {
+            for (region, _) in &grid.regions {
+                let is_chosen = self.region == *region;
+                chips.push(self.chip("region", if is_chosen { "" } else { region }, region.clone(), is_chosen));
+            }
+        }
+        chips
+    }
+}
+
+impl OverviewPage {
+    /// Where a mark leads: to the run of this canary that was due then.
+    fn mark_href(ids: &[String], mark: &StripMark) -> String {
+        ids.get(mark.of).map_or_else(String::new, |id| format!("run?canary={}&due={}", encoded(id), mark.due_ms))
+    }
+
+    /// The address with a probe, or a region of one, opened too.
+    fn opened(&self, key: &str) -> String {
+        let open = if self.query.open.is_empty() { key.to_owned() } else { format!("{} {key}", self.query.open) };
+        self.query.with("open", &open)
+    }
+
+    /// Whether the rows of a probe are shown without a tap.
+    fn is_open(&self, group: &crate::web::model::overview::Group) -> bool {
+        !self.is_small || matches!(group.health, Health::Failing | Health::NoData | Health::Suspect)
+    }
+}
+
+/// Colour and glyph of a health, the glyph being another one for each.
+pub(super) fn glyph(health: &Health) -> (&'static str, &'static str) {
+    match health {
+        Health::Passing => ("", "●"),
+        Health::Unknown => ("muted", "○"),
+        Health::Muted => ("muted", "◌"),
+        Health::Suspect => ("warned", "✕"),
+        Health::NoData => ("odd", "!"),
+        Health::Failing => ("bad", "✕"),
+    }
+}
+
+/// What is said where nothing is open.
+fn calm(snapshot: &Snapshot, all: ByHealth) -> String {
+    if !snapshot.status.incidents.is_empty() {
+        return String::new();
+    }
+    let canaries = words::count(all.total(), "canary", "canaries");
+    match (all.total(), all.unknown, all.suspect) {
+        (0, ..) => "Nothing is probed: there is no enabled probe.".to_owned(),
+        (total, unknown, _) if unknown == total => format!("{canaries}, and none has finished a run yet."),
+        (_, 0, 0) => format!("All is well: {canaries} complete."),
+        (_, unknown, 0) => format!("All is well so far: {} of {canaries} wait for their first run.", words::thousands(unknown)),
+        (_, _, suspect) => format!("Nothing is open. {} of {canaries} failed once.", words::thousands(suspect)),
+    }
+}
+
+/// The strip of the prober's own health.
+fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
+    let status = &snapshot.status;
+    let fact = |name, value: String, class| HealthFact { name, value, class };
+    let no_data: usize = status.canaries.iter().filter(|canary| canary.standing == Health::NoData).count();
+    let bad_if = |is: bool| if is { "bad" } else { "" };
+    let punctual = api.scheduler.punctual();
+    let store = api.reader.status();
+    let leaks: usize = status.leaks.iter().map(|leak| leak.entries).sum();
+    let missing = missing_secrets(&api.plan(), &api.alerts.secrets());
+    let mut facts = vec![
+        fact("ticks", if punctual { "on time" } else { "late" }.to_owned(), bad_if(!punctual)),
+        fact("without data", words::thousands(no_data), bad_if(no_data > 0)),
+        fact("store", if store.writable { "writes" } else { "cannot be written" }.to_owned(), bad_if(!store.writable)),
+    ];
+    let troubled: Vec<&str> =
+        status.channels.iter().filter(|channel| channel.trouble.is_some()).map(|channel| &*channel.channel).collect();
+    if status.channels.is_empty() {
+        facts.push(fact("channels", "none".to_owned(), ""));
+    } else if troubled.is_empty() {
+        let names: Vec<&str> = status.channels.iter().map(|channel| &*channel.channel).collect();
+        facts.push(fact("channels", format!("{} well", words::list(&names)), ""));
+    } else {
+        facts.push(fact("channels", format!("{} in trouble", words::list(&troubled)), "bad"));
+    }
+    if let Some(check) = (api.self_check)() {
+        facts.push(fact("self check", check.to_owned(), bad_if(check == "down")));
+    }
+    facts.push(fact("left behind", words::thousands(leaks), if leaks > 0 { "warned" } else { "" }));
+    if !missing.is_empty() {
+        facts.push(fact("secrets missing", words::thousands(missing.len()), "bad"));
+    }
+    let reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
+    match reload {
+        Some(reload) if !reload.applied => {
+            facts.push(fact("reload refused", words::relative(reload.at_ms, snapshot.at_ms), "bad"));
+        }
+        Some(reload) => facts.push(fact("reloaded", words::relative(reload.at_ms, snapshot.at_ms), "")),
+        None => facts.push(fact("started", words::relative(epoch_ms(api.started), snapshot.at_ms), "")),
+    }
+    facts
+}
