@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
@@ -24,7 +24,7 @@ use super::api::{self, Api};
 use super::connection_slots::ConnectionState;
 use super::gzip;
 use super::hosts::Hosts;
-use super::pages;
+use super::pages::{self, LiveHub};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -52,7 +52,10 @@ pub(super) fn routes(shared: RouterState) -> Router {
         Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
+    let live = Arc::new(LiveHub::new(pages::reading()));
     let pages = pages::reading()
+        .merge(pages::following())
+        .layer(Extension(live))
         .route_layer(middleware::from_fn_with_state(shared.clone(), guard))
         .layer(middleware::from_fn_with_state(shared.clone(), started));
     let all = open.merge(guarded).merge(api(&shared)).merge(pages::open()).merge(pages).fallback(nowhere);

@@ -11,8 +11,11 @@
 mod assets;
 mod card;
 mod frame;
+mod live;
 mod overview;
 mod page;
+
+pub(super) use live::LiveHub;
 
 use axum::Router;
 use axum::routing::get;
@@ -20,6 +23,11 @@ use axum::routing::get;
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/", get(overview::overview))
+}
+
+/// What changes on them, while somebody looks.
+pub(super) fn following<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/live", get(live::live))
 }
 
 /// Routes that everybody may ask for.

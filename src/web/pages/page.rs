@@ -34,6 +34,10 @@ impl<S: Sync> FromRequestParts<S> for Look {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        // A page that is rendered for those who follow it is looked at as by them.
+        if let Some(look) = parts.extensions.get::<Self>() {
+            return Ok(look.clone());
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let here = path.trim_start_matches('/');
         Ok(Self {
