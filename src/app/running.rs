@@ -11,13 +11,14 @@ use tokio::task::spawn_blocking;
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, Store};
-use crate::outcome::{FanOut, OutcomeSink, Secret, Secrets};
-use crate::plan::{Plan, Service};
+use crate::outcome::{FanOut, OutcomeSink, Secrets};
+use crate::plan::{ListenToken, Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, paused, restored_pauses,
+    AccessState, Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, Token, paused,
+    restored_pauses, restored_root_key,
 };
 
 use super::heartbeat::HeartbeatTask;
@@ -139,7 +140,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     let now = SystemTime::now();
     let start_state = store.start_state(now).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
-    let token = token(&service, &secrets)?;
+    let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
     let tracer = tracer(&service, &secrets)?;
@@ -148,9 +149,13 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
+    let (root_key, new_key) = restored_root_key(&start_state.states);
+    let links = root_key.links();
+    new_key.map(|commit| store.record(commit));
+    let access = Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(&hosts)));
     let shared = RouterState {
         render: renderer(&telemetry),
-        token,
+        access: Arc::clone(&access),
         hosts: Arc::clone(&hosts),
         ready: Arc::default(),
         api: Arc::clone(&api),
@@ -233,13 +238,13 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     Ok((address, reloader))
 }
 
-/// The token that guards the listener, if it needs one.
-fn token(service: &Service, secrets: &Secrets) -> Result<Option<Secret>, StartError> {
-    let Some(name) = &service.listen.token else { return Ok(None) };
-    match secrets.get(name) {
-        Some(Ok(secret)) => Ok(Some(secret.clone())),
-        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(name))),
-    }
+/// The tokens that guard the listener, each with its value as it is now.
+fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError> {
+    let read = |token: &ListenToken| match secrets.get(&token.secret) {
+        Some(Ok(secret)) => Ok(Token { name: Arc::clone(&token.name), role: token.role, secret: secret.clone() }),
+        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(&token.secret))),
+    };
+    service.listen.tokens.iter().map(read).collect()
 }
 
 fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {

@@ -3,6 +3,7 @@
 //! It reads through handles and acts through verbs (pause, acknowledge, trigger); it keeps nothing itself and never runs on the
 //! runtime that probes. A new route of the API begins in `api`.
 
+mod access;
 mod api;
 mod connection;
 mod connection_slots;
@@ -12,6 +13,8 @@ mod routes;
 mod secrets;
 mod server;
 
+pub(crate) use access::{AccessState, Token};
+pub use access::{RootKey, restored_root_key};
 pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
 pub(crate) use hosts::Hosts;
 pub(crate) use routes::{RenderMetrics, RouterState};
