@@ -124,8 +124,7 @@ pub(super) async fn live(
 ) -> Response {
     let page = query.page.trim_start_matches("./");
     let here = Look { here: page.to_owned(), said: None, ..look };
-    let key =
-        Key { page: page.to_owned(), base: here.base.clone(), may_act: here.viewer.may_act, is_small: here.is_small };
+    let key = Key { page: page.to_owned(), base: here.base.clone(), may_act: here.viewer.may_act, is_small: here.is_small };
     let viewing = Viewing(Arc::clone(&hub.viewers));
     let is_full = hub.viewers.fetch_add(1, Ordering::Relaxed) >= VIEWERS;
     let Some(view) = hub.view(&key, &api, &here).filter(|_| !is_full) else {
@@ -154,6 +153,7 @@ async fn render(pages: &Router, api: &Arc<Api>, look: &Look) -> Option<String> {
     let mut request = Request::builder().uri(format!("/{}", look.here)).body(Body::empty()).ok()?;
     request.extensions_mut().insert(Arc::clone(api));
     request.extensions_mut().insert(look.clone());
+    look.caller.clone().and_then(|caller| request.extensions_mut().insert(caller));
     let Ok(answer) = pages.clone().oneshot(request).await;
     if !answer.status().is_success() {
         return None;
