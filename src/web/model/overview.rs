@@ -377,3 +377,6 @@ fn spark(seen: &[&Mark], bound: Option<u32>) -> Option<Spark> {
     }
     Some(Spark { path, bound: bound.map(|bound| format!("M0 {0:.0}H120", y(bound))) })
 }
+
+#[cfg(test)]
+mod tests;
