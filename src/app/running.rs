@@ -12,13 +12,13 @@ use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, Store};
 use crate::outcome::{FanOut, OutcomeSink, Secrets};
-use crate::plan::{ListenToken, Plan, Service};
+use crate::plan::{ListenToken, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    AccessState, Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, Token, paused,
-    restored_pauses, restored_root_key,
+    AccessState, Api, Bound, Hosts, ListenError, ListenerTls, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses,
+    Token, paused, restored_pauses, restored_root_key,
 };
 
 use super::heartbeat::HeartbeatTask;
@@ -88,6 +88,7 @@ pub enum StartError {
 /// A service that probes.
 pub struct Running {
     plan: Arc<Plan>,
+    access: Arc<AccessState>,
     address: SocketAddr,
     reloader: Option<Arc<Reloader>>,
     started: Started,
@@ -105,7 +106,7 @@ impl Running {
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let mut started = Started { store, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
-            Ok((address, reloader)) => Ok(Self { plan, address, reloader, started }),
+            Ok(Begun { address, access, reloader }) => Ok(Self { plan, access, address, reloader, started }),
             Err(error) => {
                 for straggler in started.stop(&plan.limits, Duration::ZERO).await {
                     tracing::warn!(straggler, "the service did not start, and this did not end in time");
@@ -125,6 +126,11 @@ impl Running {
         self.address
     }
 
+    /// A link that logs somebody in once, within ten minutes, who may act.
+    pub fn login_link(&self, name: &str) -> String {
+        format!("http://{}/login?code={}", self.address, self.access.new_code(Role::Act, name))
+    }
+
     /// Stops everything, the runs within their grace. Returns what had not ended by its deadline.
     pub async fn stop(self) -> Vec<String> {
         if let Some(reloader) = &self.reloader {
@@ -134,8 +140,16 @@ impl Running {
     }
 }
 
-/// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
-async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
+/// What began besides what is to be stopped.
+struct Begun {
+    /// Where the listener answers.
+    address: SocketAddr,
+    access: Arc<AccessState>,
+    reloader: Option<Arc<Reloader>>,
+}
+
+/// Starts everything in order and notes it in `started`.
+async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
     let ServiceParts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
     let start_state = store.start_state(now).await.map_err(StartError::Store)?;
@@ -143,6 +157,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
+    let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
     let tracer = tracer(&service, &secrets)?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
@@ -160,7 +175,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
         ready: Arc::default(),
         api: Arc::clone(&api),
     };
-    let server = started.server.insert(bound.serve(shared)?);
+    let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
@@ -181,6 +196,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
         alert_states,
+        links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
@@ -235,7 +251,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     if let Some(server) = &started.server {
         server.set_ready(true);
     }
-    Ok((address, reloader))
+    Ok(Begun { address, access, reloader })
 }
 
 /// The tokens that guard the listener, each with its value as it is now.

@@ -12,6 +12,7 @@ mod hosts;
 mod routes;
 mod secrets;
 mod server;
+mod tls;
 
 pub(crate) use access::{AccessState, Token};
 pub use access::{RootKey, restored_root_key};
@@ -21,3 +22,5 @@ pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};
+pub(crate) use tls::ListenerTls;
+pub use tls::TlsError;

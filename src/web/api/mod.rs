@@ -27,6 +27,8 @@ use crate::history::{ReadFuture, Reader, Recorder};
 use crate::plan::Plan;
 use crate::schedule::Scheduler;
 
+use super::access::login_code;
+
 use failure::Failure;
 pub use mutes::MuteList;
 pub use pauses::{SyncedPauses, paused, restored_pauses};
@@ -36,7 +38,7 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 15] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/runs"),
@@ -52,6 +54,7 @@ pub const ROUTES: [(&str, &str); 15] = [
     ("POST", "/api/v1/resume"),
     ("POST", "/api/v1/trigger"),
     ("POST", "/api/v1/reload"),
+    ("POST", "/api/v1/login-codes"),
 ];
 
 /// The handles of a running service.
@@ -108,6 +111,11 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))
         .route("/api/v1/reload", post(verbs::reload))
+}
+
+/// Routes that give somebody who is known something of his own.
+pub(super) fn own<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/api/v1/login-codes", post(login_code))
 }
 
 impl Api {
