@@ -17,7 +17,8 @@ use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    AccessState, Api, Bound, Hosts, ListenError, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots, SyncedPauses,
+    AccessState, Api, Bound, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots,
+    SyncedPauses,
     Token, paused, restored_pauses, restored_root_key,
 };
 
@@ -88,8 +89,8 @@ pub enum StartError {
 /// A service that probes.
 pub struct Running {
     plan: Arc<Plan>,
-    address: SocketAddr,
     access: Arc<AccessState>,
+    address: SocketAddr,
     reloader: Option<Arc<Reloader>>,
     started: Started,
 }
@@ -106,7 +107,7 @@ impl Running {
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let mut started = Started { store, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
-            Ok(Begun { address, access, reloader }) => Ok(Self { plan, address, access, reloader, started }),
+            Ok(Begun { address, access, reloader }) => Ok(Self { plan, access, address, reloader, started }),
             Err(error) => {
                 for straggler in started.stop(&plan.limits, Duration::ZERO).await {
                     tracing::warn!(straggler, "the service did not start, and this did not end in time");
@@ -126,7 +127,7 @@ impl Running {
         self.address
     }
 
-    /// An address that lets somebody log in once, within ten minutes, and act under this name.
+    /// A link that logs somebody in once, within ten minutes, who may act.
     pub fn login_link(&self, name: &str) -> String {
         format!("http://{}/login?code={}", self.address, self.access.new_code(Role::Act, name))
     }
@@ -140,8 +141,9 @@ impl Running {
     }
 }
 
-/// What a service is asked for from outside, once it has begun.
+/// What began besides what is to be stopped.
 struct Begun {
+    /// Where the listener answers.
     address: SocketAddr,
     access: Arc<AccessState>,
     reloader: Option<Arc<Reloader>>,
@@ -156,6 +158,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
+    let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
     let tracer = tracer(&service, &secrets)?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
@@ -173,7 +176,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         ready: Arc::default(),
         api: Arc::clone(&api),
     };
-    let server = started.server.insert(bound.serve(shared)?);
+    let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
@@ -194,6 +197,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
         alert_states,
+        links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);

@@ -15,6 +15,7 @@ mod pages;
 mod routes;
 mod secrets;
 mod server;
+mod tls;
 
 pub(crate) use access::{AccessState, Token};
 pub use access::{RootKey, restored_root_key};
@@ -26,3 +27,5 @@ pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};
+pub(crate) use tls::ListenerTls;
+pub use tls::TlsError;

@@ -23,6 +23,7 @@ mod readers;
 #[path = "../service_support/mod.rs"]
 mod service_support;
 
+mod access;
 mod api;
 mod cli_fix;
 mod cli_run;

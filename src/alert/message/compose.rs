@@ -56,12 +56,12 @@ pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, n
         critical,
         failing: failing::lines(view, &failing, context, now),
         apart: end.map_or_else(|| apart::open(view, &sorted, saying.what, now), |end| apart::ended(&sorted, &end.how, now)),
-        evidence: evidence::latest(&told, &seen_in, context),
+        evidence: evidence::latest(&told, &seen_in, &view.id, context, now),
         members: sorted.all().take(MOST).map(|one| member(one, now)).collect(),
         members_total: view.members.len(),
         incidents: Vec::new(),
         incidents_total: 1,
-        url: context.pages.map(|pages| format!("{pages}/incidents/{}", view.id)),
+        url: context.incident_url(&view.id, now).filter(|_| view.scope != Scope::Test),
         test: view.scope == Scope::Test,
     }
 }

@@ -28,6 +28,8 @@ use crate::plan::Plan;
 use crate::schedule::Scheduler;
 use crate::web::{Recent, Snapshots};
 
+use super::access::login_code;
+
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
 pub use pauses::{SyncedPauses, paused, restored_pauses};
@@ -37,7 +39,7 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 15] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/runs"),
@@ -53,6 +55,7 @@ pub const ROUTES: [(&str, &str); 15] = [
     ("POST", "/api/v1/resume"),
     ("POST", "/api/v1/trigger"),
     ("POST", "/api/v1/reload"),
+    ("POST", "/api/v1/login-codes"),
 ];
 
 /// The handles of a running service.
@@ -115,6 +118,11 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))
         .route("/api/v1/reload", post(verbs::reload))
+}
+
+/// Routes that give somebody who is known something of his own.
+pub(super) fn own<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/api/v1/login-codes", post(login_code))
 }
 
 impl Api {
