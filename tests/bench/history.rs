@@ -38,8 +38,7 @@ pub(crate) fn fill(path: &Path, canaries: &[Arc<Canary>], days: u32, every: Dura
     let mut rng = Rng::with_seed(seed);
     let template = path.with_extension("day");
     let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
-    let midnight = since_epoch - Duration::from_nanos(u64::try_from(since_epoch.as_nanos() % DAY.as_nanos()).unwrap_or(0));
-    let midnight = SystemTime::UNIX_EPOCH + midnight;
+    let midnight = SystemTime::UNIX_EPOCH + Duration::from_hours(since_epoch.as_secs() / DAY.as_secs() * 24);
     let outages: Vec<Option<(Duration, Duration)>> = canaries.iter().map(|_| outage(&mut rng)).collect();
 
     record(&template, canaries, &outages, (midnight - DAY, midnight), every, &mut rng);
@@ -78,7 +77,7 @@ fn record(
     while due < to {
         let at = due.duration_since(from).unwrap_or_default();
         for (canary, outage) in canaries.iter().zip(outages) {
-            let is_out = outage.is_some_and(|(since, length)| at >= since && at - since < length);
+            let is_out = outage.is_some_and(|(since, length)| (since..since + length).contains(&at));
             commit.runs.push(Record { report: Arc::new(run(canary, due, draw(is_out, rng), rng)), counted: true });
             if commit.runs.len() == CHUNK {
                 written(store.commit(std::mem::take(&mut commit)));

@@ -97,12 +97,14 @@ fn assert_saved(restored: &StartState) {
 fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path());
+    let (store, _) = open(directory.path());
+    let before = store.questions().marks(i64::MAX, None, 1).unwrap().next;
+    assert!(store.close(LONG));
     damage_runs(&path);
     as_after_a_kill(&path);
     let (store, restored) = open(directory.path());
     assert_eq!(restored.damaged, None, "the start looks at the head only");
     assert_saved(&restored);
-    let before = store.questions().marks(i64::MAX, None, 1).unwrap().next;
     let aside = await_aside(&store);
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
     assert!(store.questions().runs(&RunFilter::default(), 5, None).unwrap().items.is_empty(), "readers follow");
