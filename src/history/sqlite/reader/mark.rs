@@ -48,12 +48,11 @@ pub(super) fn page(
     let picture = connection.unchecked_transaction()?;
     let now = MarkCursor { file: file_number(&picture)?, run: last_number(&picture, "runs")? };
     let is_cut = after.is_some_and(|from| from.file != now.file || from.run > now.run);
-    let from = match after.filter(|_| !is_cut) {
-        Some(from) => from.run,
-        None => {
-            let first: Option<i64> = picture.prepare_cached(FIRST)?.query_row([since_ms], |row| row.get(0))?;
-            first.map_or(now.run, |first| first - 1)
-        }
+    let from = if let Some(from) = after.filter(|_| !is_cut) {
+        from.run
+    } else {
+        let first: Option<i64> = picture.prepare_cached(FIRST)?.query_row([since_ms], |row| row.get(0))?;
+        first.map_or(now.run, |first| first - 1)
     };
     let mut last = from;
     let mut marks = Vec::new();
