@@ -1,8 +1,8 @@
-//! The store: runs with their hours and the passes they are compared with, states, incidents, tries, the cleanup ledger, artifacts and
-//! observations. Nothing hands in artifacts or observations yet.
+//! The store: runs with their hours and the passes they are compared with, states, incidents, tries, the cleanup ledger, events,
+//! artifacts and observations. Nothing hands in artifacts or observations yet.
 //!
 //! Here is what others may ask of it: the [ports](ports), the rows that are handed in (`rows`), what a process reads when it
-//! starts (`start_state`) and what readers get (`view`). It decides nothing: `alert` hands rows in, with their content as JSON
+//! starts (`start_state`) and what readers get (`view`, and `compact` of all canaries at once). It decides nothing: `alert` hands rows in, with their content as JSON
 //! and the columns that are searched by. Writers never wait: when too much waits, passed runs are dropped and counted; failures
 //! and transitions never are.
 //!
@@ -15,6 +15,7 @@
 //! [`sqlite`], and a suite in `tests` that both stores pass.
 
 mod backlog;
+mod compact;
 mod encoding;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -29,18 +30,19 @@ mod testing;
 mod tests;
 mod view;
 
+pub use compact::{HourCounts, MarksPage, RunMark};
 pub use encoding::sketch::Sketch;
 pub use ports::{
-    CHANGES, CleanupLedger, Durable, Follower, Housekeeper, OBSERVATIONS, ReadError, ReadFuture, Reader, Recorder, Recovery,
-    Store, StoreStatus, TICKS,
+    CHANGES, CleanupLedger, Durable, Follower, HOURS_OF_ALL, HOURS_OF_PROBE, Housekeeper, OBSERVATIONS, ReadError, ReadFuture,
+    Reader, Recorder, Recovery, Store, StoreStatus, TICKS,
 };
 pub use rows::{
-    ArtifactRow, Commit, FOLLOWED, IncidentRow, OF_INCIDENTS, ObservationRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow,
-    TryState,
+    ArtifactRow, Commit, EventKind, EventRow, FOLLOWED, IncidentRow, OF_INCIDENTS, ObservationRow, OutcomeRow, Record, StateRow,
+    TimelineRow, TryRow, TryState,
 };
 pub use start_state::{RestoredState, RestoredTick, RestoredTry, StartState};
 pub use view::{
-    Artifact, ArtifactView, Change, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, LedgerView,
-    ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView,
-    TimelineView, TryCounts, TryView, UnreadableEntry,
+    Artifact, ArtifactView, Change, Changes, Comparison, EventFilter, EventView, IncidentDetail, IncidentFilter, IncidentView,
+    LedgerRows, LedgerView, ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView,
+    StepHour, StepView, TickView, TimelineView, TryCounts, TryView, UnreadableEntry,
 };

@@ -13,14 +13,20 @@ use futures::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Artifact, ArtifactView, Changes, Commit, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows,
-    ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView, StartState, TickView,
-    TryCounts,
+    Artifact, ArtifactView, Changes, Commit, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
+    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter,
+    RunView, StartState, TickView, TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
 /// The most ticks that come at once: 90 days of a canary that runs every minute, and some more.
 pub const TICKS: usize = 150_000;
+
+/// The most hours of a probe's canaries that come at once: 90 days of 23 canaries.
+pub const HOURS_OF_PROBE: usize = 50_000;
+
+/// The most hours of all canaries that come at once.
+pub const HOURS_OF_ALL: usize = 500_000;
 
 /// The most observations that come at once.
 pub const OBSERVATIONS: usize = 100_000;
@@ -74,6 +80,23 @@ pub trait Reader: Send + Sync + 'static {
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>>;
+
+    /// The hours of all canaries of a probe, each with its canary's id, ordered by hour and then by canary, as of
+    /// [`rollups`](Self::rollups). At most [`HOURS_OF_PROBE`] come: the newest ones.
+    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>>;
+
+    /// The counts of the hours of all canaries, ordered by hour and then by canary, as of [`rollups`](Self::rollups). At most
+    /// [`HOURS_OF_ALL`] come: the newest ones.
+    fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>>;
+
+    /// Runs of all canaries that were due at or after `since_ms`, in the order of writing. `after` is [`MarksPage::next`] of the page
+    /// before, or of the last one, later: then what was written since comes. At most [`MarksPage::LIMIT`] come. Passed runs are
+    /// there for as long as they are kept.
+    fn marks(&self, since_ms: i64, after: Option<String>, limit: usize) -> ReadFuture<MarksPage>;
+
+    /// Events, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come. They are kept as long as
+    /// rollups are.
+    fn events(&self, filter: EventFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<EventView>>;
 
     /// The ticks of a canary that counted, from `since_ms` until before `until_ms`, in the order of their due times, with the verdict
     /// of each: kept as long as rollups are. At most [`TICKS`] come, the first ones; the last ones come with the next housekeeping.

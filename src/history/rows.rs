@@ -34,6 +34,8 @@ pub struct Commit {
     pub artifacts: Vec<ArtifactRow>,
     /// Numbers that runs read.
     pub observations: Vec<ObservationRow>,
+    /// What people and programs did, and what changed.
+    pub events: Vec<EventRow>,
 }
 
 impl Commit {
@@ -44,7 +46,7 @@ impl Commit {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = self;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events } = self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
@@ -53,11 +55,12 @@ impl Commit {
             && outcomes.is_empty()
             && artifacts.is_empty()
             && observations.is_empty()
+            && events.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = later;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events } = later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
@@ -66,6 +69,7 @@ impl Commit {
         self.outcomes.extend(outcomes);
         self.artifacts.extend(artifacts);
         self.observations.extend(observations);
+        self.events.extend(events);
     }
 }
 
@@ -108,6 +112,76 @@ pub struct ObservationRow {
     pub weight: f64,
     /// How long it is kept: the longest window of its rules.
     pub retention: Duration,
+}
+
+/// What kind of event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum EventKind {
+    /// Something that somebody says happened, such as a deployment.
+    Annotation,
+    /// What somebody did here, such as acknowledging or pausing.
+    Action,
+    /// The configuration was read anew.
+    Reload,
+    /// The certificate of a target changed.
+    Certificate,
+    /// What somebody wrote about an incident.
+    Note,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Annotation, Self::Action, Self::Reload, Self::Certificate, Self::Note];
+
+    /// The word in the store and the API: the variant's name in small letters.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// Something that happened, for charts, incidents and the audit log. It never changes: of two of the same id the first one stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its id (ULID).
+    pub id: String,
+    /// When, milliseconds since the epoch; it may be earlier than its id.
+    pub at_ms: i64,
+    /// What kind it is.
+    pub kind: EventKind,
+    /// The probe, if it is about one. At most [`EventRow::WORD`] characters are kept, as of the next three.
+    pub probe: Option<String>,
+    /// The id of the incident, if it is about one.
+    pub incident: Option<String>,
+    /// Who did it, if anybody is known to have.
+    pub by: Option<String>,
+    /// A short word such as "acknowledge", "pause" or "deploy".
+    pub what: String,
+    /// A sentence or more, at most [`EventRow::TEXT`] characters.
+    pub text: String,
+}
+
+impl EventRow {
+    /// The most characters that are kept of the text; what is longer is cut.
+    pub const TEXT: usize = 2_000;
+    /// The most characters that are kept of each of the other texts.
+    pub const WORD: usize = 200;
+
+    /// With its texts cut to what is kept of them.
+    pub(super) fn bounded(mut self) -> Self {
+        let short = [Some(&mut self.what), self.probe.as_mut(), self.incident.as_mut(), self.by.as_mut()];
+        short.into_iter().flatten().for_each(|text| cut(text, Self::WORD));
+        cut(&mut self.text, Self::TEXT);
+        self
+    }
+}
+
+/// Cuts a text to so many characters, and gives back the memory of the rest.
+fn cut(text: &mut String, characters: usize) {
+    if let Some((end, _)) = text.char_indices().nth(characters) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
 }
 
 /// A finished run.

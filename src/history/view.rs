@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Sketch;
+use super::{EventKind, Sketch};
 use crate::outcome::{LedgerEntry, Reason, Verdict};
 
 /// A part of a list, newest first.
@@ -32,6 +32,8 @@ pub struct RunFilter {
     pub region: Option<String>,
     /// The verdict's word.
     pub verdict: Option<Verdict>,
+    /// Why it did not pass.
+    pub reason: Option<Reason>,
     /// Only runs that did not pass.
     pub not_passed: bool,
     /// Only degraded runs.
@@ -349,6 +351,42 @@ pub struct ObservationView {
     pub weight: f64,
 }
 
+/// Which events are wanted. What is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Of these kinds; of all if there are none.
+    pub kinds: Vec<EventKind>,
+    /// About this probe, or about none.
+    pub probe: Option<String>,
+    /// About this incident.
+    pub incident: Option<String>,
+    /// At or after, milliseconds since the epoch.
+    pub since_ms: Option<i64>,
+    /// Before, milliseconds since the epoch.
+    pub until_ms: Option<i64>,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventView {
+    /// Its id (ULID).
+    pub id: String,
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// What kind it is.
+    pub kind: &'static str,
+    /// The probe, if it is about one.
+    pub probe: Option<String>,
+    /// The id of the incident, if it is about one.
+    pub incident: Option<String>,
+    /// Who did it, if anybody is known to have.
+    pub by: Option<String>,
+    /// A short word such as "acknowledge", "pause" or "deploy".
+    pub what: String,
+    /// A sentence or more.
+    pub text: String,
+}
+
 /// What was written since somebody looked last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changes {
@@ -388,6 +426,11 @@ pub enum Change {
     },
     /// The cleanup ledger changed.
     Ledger,
+    /// An event was written.
+    Event {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// What a try said: a text that is JSON itself, or what format 2 of the store called a notice.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::base::time::epoch_ms;
 use crate::history::encoding::detail;
-use crate::history::{ArtifactRow, Commit, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
+use crate::history::{ArtifactRow, Commit, EventRow, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
 use crate::outcome::{
     CleanupReport, LedgerEnd, LedgerEntry, MayShed, Reason, RunId, RunReport, TraceId, Trigger, Verdict, canaries_to_shed,
 };
@@ -32,6 +32,7 @@ pub(super) const DROPPED: &str = "serinus_store_dropped_total";
 const DETAILS: &str = "details";
 const ARTIFACTS_DROPPED: &str = "artifacts";
 const OBSERVATIONS_DROPPED: &str = "observations";
+const EVENTS_DROPPED: &str = "events";
 
 /// Passed runs, and others, that wait with their steps.
 const PASSED: RunLimit = RunLimit { whole: 4_000, what: "passed" };
@@ -51,9 +52,12 @@ const CLEANUPS: usize = 4_000;
 const ARTIFACTS: usize = 32 << 20;
 const OBSERVATIONS: usize = 100_000;
 
+/// Events that may wait; further ones are dropped. A program that tells of everything it does must not fill the memory.
+const EVENTS: usize = 10_000;
+
 /// Registers what can be dropped, so that it is seen as zero.
 pub(super) fn register() {
-    for what in [PASSED.what, OTHERS.what, DETAILS, ARTIFACTS_DROPPED, OBSERVATIONS_DROPPED] {
+    for what in [PASSED.what, OTHERS.what, DETAILS, ARTIFACTS_DROPPED, OBSERVATIONS_DROPPED, EVENTS_DROPPED] {
         counter!(DROPPED, "what" => what).increment(0);
     }
 }
@@ -218,6 +222,7 @@ pub(super) struct Backlog {
     pub(super) artifacts: Vec<ArtifactRow>,
     artifact_bytes: usize,
     pub(super) observations: Vec<ObservationRow>,
+    pub(super) events: Vec<EventRow>,
     /// Notified when all of it is durable. If there are any, the write is urgent.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
@@ -235,6 +240,7 @@ impl Backlog {
         self.tries.push(commit.tries, commit.outcomes);
         commit.artifacts.into_iter().for_each(|row| self.artifact(row));
         commit.observations.into_iter().for_each(|row| self.observation(row));
+        commit.events.into_iter().for_each(|row| self.event(row.bounded()));
     }
 
     fn artifact(&mut self, row: ArtifactRow) {
@@ -253,6 +259,14 @@ impl Backlog {
             return;
         }
         self.observations.push(row);
+    }
+
+    fn event(&mut self, row: EventRow) {
+        if self.events.len() >= EVENTS {
+            counter!(DROPPED, "what" => EVENTS_DROPPED).increment(1);
+            return;
+        }
+        self.events.push(row);
     }
 
     /// Takes what became of a run's cleanup.
@@ -293,6 +307,7 @@ impl Backlog {
         newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
         newer.artifacts.into_iter().for_each(|row| self.artifact(row));
         newer.observations.into_iter().for_each(|row| self.observation(row));
+        newer.events.into_iter().for_each(|row| self.event(row));
         self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
@@ -306,7 +321,7 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len();
-        let kept = self.artifacts.len() + self.observations.len();
+        let kept = self.artifacts.len() + self.observations.len() + self.events.len();
         runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len() + kept
     }
 

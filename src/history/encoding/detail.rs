@@ -117,6 +117,12 @@ pub(in crate::history) fn step_times(count: usize, mut bytes: &[u8]) -> Vec<Step
     times
 }
 
+/// How long until all that was waited for held, microseconds; none where nothing was, or something in vain.
+pub(in crate::history) fn longest_convergence(times: &[StepTime]) -> Option<u64> {
+    let in_vain = times.iter().any(|time| time.end == StepEnd::Lost);
+    times.iter().filter_map(|time| time.convergence_us).max().filter(|_| !in_vain)
+}
+
 /// The steps in what [`times`] gave, for readers.
 pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
     let names = names(json);

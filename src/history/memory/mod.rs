@@ -3,6 +3,7 @@
 //! Tests need no file with it, and it proves that the ports ask for nothing that only `SQLite` has. What was written can be read
 //! at once. [`MemoryStore::reopened`] gives the store as the next process finds it.
 
+mod compact;
 mod read;
 mod retain;
 mod tables;
@@ -16,9 +17,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::backlog::{Backlog, LedgerChange};
 use super::{
-    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentDetail,
-    IncidentFilter, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadError, ReadFuture, Reader,
-    Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
+    Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
+    PassView, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState,
+    StoreStatus, TickView, TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -116,6 +118,22 @@ impl Reader for MemoryStore {
 
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>> {
         self.answer(|tables| Ok(tables.rollups(&canary, since_ms, until_ms)))
+    }
+
+    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>> {
+        self.answer(|tables| Ok(tables.rollups_of_probe(&probe, since_ms, until_ms)))
+    }
+
+    fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {
+        self.answer(|tables| Ok(tables.rollups_of_all(since_ms, until_ms)))
+    }
+
+    fn marks(&self, since_ms: i64, after: Option<String>, limit: usize) -> ReadFuture<MarksPage> {
+        self.answer(|tables| tables.marks(since_ms, after, limit))
+    }
+
+    fn events(&self, filter: EventFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<EventView>> {
+        self.answer(|tables| tables.events(&filter, limit, after))
     }
 
     fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<TickView>> {

@@ -137,19 +137,20 @@ fn cursor(text: &str) -> Option<(i64, u64)> {
 }
 
 fn is_wanted(run: &RunView, filter: &RunFilter) -> bool {
-    let RunFilter { canary, probe, region, verdict, not_passed, degraded, since_ms, until_ms } = filter;
+    let RunFilter { canary, probe, region, verdict, reason, not_passed, degraded, since_ms, until_ms } = filter;
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     is(canary, &run.canary)
         && is(probe, &run.probe)
         && is(region, &run.region)
         && verdict.is_none_or(|verdict| verdict.as_str() == run.verdict)
+        && reason.is_none_or(|reason| Some(reason.as_str()) == run.reason)
         && (!not_passed || run.verdict != Verdict::Passed.as_str())
         && (!degraded || run.degraded)
         && since_ms.is_none_or(|since| run.due_ms >= since)
         && until_ms.is_none_or(|until| run.due_ms < until)
 }
 
-fn page<R, T>(mut found: Vec<R>, limit: usize, cursor: impl Fn(&R) -> String, view: impl Fn(&R) -> T) -> Page<T> {
+pub(super) fn page<R, T>(mut found: Vec<R>, limit: usize, cursor: impl Fn(&R) -> String, view: impl Fn(&R) -> T) -> Page<T> {
     let limit = limit.clamp(1, Page::<T>::LIMIT);
     let more = found.len() > limit;
     found.truncate(limit);
@@ -184,7 +185,7 @@ fn attempt(stored: &StoredTry) -> TryView {
     }
 }
 
-fn rollup(hour: i64, counted: &Hour) -> RollupView {
+pub(super) fn rollup(hour: i64, counted: &Hour) -> RollupView {
     let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
     RollupView {
         hour_ms: hour * HOUR_MS,

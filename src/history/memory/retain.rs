@@ -37,6 +37,7 @@ impl Tables {
         self.prune_passes(before(settings.keep_rollups));
         let (old, owed) = (before(settings.keep_rollups), before(OWED));
         self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
+        self.events.retain(|_, row| row.at_ms >= old);
         self.prune_incidents(old, owed);
         self.prune_tries(old, owed);
         let is_over = |id: &str, of: &Self| of.incidents.get(id).is_some_and(|row| row.resolved_ms.is_some());

@@ -14,7 +14,7 @@ use crate::history::encoding::hour::Hour;
 use crate::history::retention_clock::RetentionClock;
 use crate::history::start_state::{ENDED, OWED};
 use crate::history::{
-    Artifact, ArtifactRow, ArtifactView, Change, FOLLOWED, IncidentRow, LedgerView, OF_INCIDENTS, ObservationRow,
+    Artifact, ArtifactRow, ArtifactView, Change, EventRow, FOLLOWED, IncidentRow, LedgerView, OF_INCIDENTS, ObservationRow,
     ObservationView, OutcomeRow, PassView, RestoredState, RestoredTick, RestoredTry, RunView, StartState, StepView, TimelineRow,
     TryRow, TryState,
 };
@@ -47,6 +47,16 @@ pub(super) struct StoredTry {
     pub(super) error: Option<String>,
 }
 
+/// Tells a store from another one, whose numbers begin anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileNumber(pub(super) i64);
+
+impl Default for FileNumber {
+    fn default() -> Self {
+        Self(fastrand::i64(..))
+    }
+}
+
 /// Observations by their times, and how long they are looked back on.
 type Series = (Duration, BTreeMap<i64, ObservationView>);
 
@@ -54,6 +64,7 @@ type Series = (Duration, BTreeMap<i64, ObservationView>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
     pub(super) ended: bool,
+    pub(super) file: FileNumber,
     pub(super) settings: Option<StoreSettings>,
     pub(super) clock: Option<RetentionClock>,
     pub(super) written: u64,
@@ -75,6 +86,8 @@ pub(super) struct Tables {
     pub(super) passes: Vec<(PassView, Arc<Canary>)>,
     /// Of a failed run, by its id: the ids of the passed ones before and beside it.
     pub(super) comparisons: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// By id.
+    pub(super) events: BTreeMap<String, EventRow>,
     /// What changed, in the order of writing.
     pub(super) changes: Vec<Change>,
 }
@@ -90,6 +103,7 @@ impl Tables {
             self.write_run(run);
         }
         self.record_changes(backlog);
+        backlog.events.iter().for_each(|row| self.write_event(row));
         backlog.artifacts.iter().for_each(|row| self.write_artifact(row));
         for ObservationRow { canary, name, subject, at_ms, value, weight, retention } in &backlog.observations {
             let series = (canary.id.to_string(), name.clone(), subject.clone().unwrap_or_default());
@@ -132,6 +146,13 @@ impl Tables {
         let ended = backlog.tries.outcomes.keys().filter_map(|id| self.tries.get(id)).flat_map(|stored| &stored.about);
         let incidents: BTreeSet<&str> = backlog.changed_incidents().into_iter().chain(ended.map(String::as_str)).collect();
         self.changes.extend(incidents.into_iter().map(|id| Change::Incident { id: id.to_owned() }));
+    }
+
+    fn write_event(&mut self, row: &EventRow) {
+        if !self.events.contains_key(&row.id) {
+            self.events.insert(row.id.clone(), row.clone());
+            self.changes.push(Change::Event { id: row.id.clone() });
+        }
     }
 
     /// Keeps an artifact as far as its run may have any.

@@ -31,12 +31,8 @@ impl ChangeCursor {
     }
 
     fn now(connection: &Connection) -> rusqlite::Result<Self> {
-        let file = connection.query_row("SELECT value FROM marks WHERE name = 'file'", [], |row| row.get(0)).optional()?;
-        let last = |table: &str| {
-            let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)";
-            connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))
-        };
-        Ok(Self { file: file.unwrap_or(0), run: last("runs")?, change: last("changes")? })
+        let last = |table| last_number(connection, table);
+        Ok(Self { file: file_number(connection)?, run: last("runs")?, change: last("changes")? })
     }
 
     fn text(self) -> String {
@@ -44,7 +40,19 @@ impl ChangeCursor {
     }
 }
 
-/// Writes what changes with this backlog.
+/// Tells this file from another one, whose numbers begin anew.
+pub(super) fn file_number(connection: &Connection) -> rusqlite::Result<i64> {
+    let number = connection.query_row("SELECT value FROM marks WHERE name = 'file'", [], |row| row.get(0)).optional()?;
+    Ok(number.unwrap_or(0))
+}
+
+/// The last number that a row of this table was given, whether or not the row is still there.
+pub(super) fn last_number(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)";
+    connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))
+}
+
+/// Writes what changes with this backlog, but for runs and events.
 pub(super) fn write(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
     let states = backlog.states.keys().filter(|(kind, _)| FOLLOWED.contains(kind)).map(|(kind, key)| (*kind, key.as_str()));
     let ledger = (!backlog.ledger.is_empty()).then_some(("ledger", ""));
@@ -116,6 +124,7 @@ fn change(kind: String, key: String) -> Change {
     match &*kind {
         "incident" => Change::Incident { id: key },
         "ledger" => Change::Ledger,
+        "event" => Change::Event { id: key },
         _ => Change::State { state: kind, key },
     }
 }

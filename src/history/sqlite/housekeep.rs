@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::prune::{IncidentPrune, SLICE, more};
 use super::rollup::{self, mark};
-use super::{artifacts, changes, observations, passes};
+use super::{artifacts, changes, events, observations, passes};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::retention_clock::{HOUR_MS, RetentionClock};
 use crate::history::start_state::OWED;
@@ -63,6 +63,7 @@ enum HousekeepStage {
     States(usize, String),
     Tries,
     Timeline,
+    Events,
     /// Passed runs that nothing is compared with.
     Passes,
     /// Artifacts whose runs are not there.
@@ -171,7 +172,10 @@ impl HousekeepRound {
             HousekeepStage::Tries => again(self.prune().tries(transaction)?, HousekeepStage::Tries, HousekeepStage::Timeline),
             HousekeepStage::Timeline => {
                 let removed = transaction.execute(OLD_TIMELINE, params![self.rollups, SLICE])?;
-                again(more(removed), HousekeepStage::Timeline, HousekeepStage::Passes)
+                again(more(removed), HousekeepStage::Timeline, HousekeepStage::Events)
+            }
+            HousekeepStage::Events => {
+                again(events::prune(transaction, self.rollups)?, HousekeepStage::Events, HousekeepStage::Passes)
             }
             HousekeepStage::Passes => {
                 again(passes::prune(transaction, self.rollups)?, HousekeepStage::Passes, HousekeepStage::Artifacts)

@@ -14,6 +14,7 @@
 mod artifacts;
 mod changes;
 mod error;
+mod events;
 mod file;
 mod health;
 mod housekeep;

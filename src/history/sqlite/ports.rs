@@ -13,9 +13,10 @@ use super::{SqliteStore, restore};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::LedgerChange;
 use crate::history::{
-    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentDetail,
-    IncidentFilter, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadFuture, Reader, Recorder,
-    Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
+    Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
+    PassView, ReadFuture, Reader, Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus,
+    TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -75,6 +76,22 @@ impl Reader for SqliteStore {
 
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>> {
         ask(self.readers(), move |queries| queries.rollups(&canary, since_ms, until_ms))
+    }
+
+    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>> {
+        ask(self.readers(), move |queries| queries.rollups_of_probe(&probe, since_ms, until_ms))
+    }
+
+    fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {
+        ask(self.readers(), move |queries| queries.rollups_of_all(since_ms, until_ms))
+    }
+
+    fn marks(&self, since_ms: i64, after: Option<String>, limit: usize) -> ReadFuture<MarksPage> {
+        ask(self.readers(), move |queries| queries.marks(since_ms, after.as_deref(), limit))
+    }
+
+    fn events(&self, filter: EventFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<EventView>> {
+        ask(self.readers(), move |queries| queries.events(&filter, limit, after.as_deref()))
     }
 
     fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<TickView>> {

@@ -21,8 +21,8 @@ const TABLES: [(&str, &str); 9] = [
     ("ledger", "id"),
 ];
 
-/// Those that came with format 4.
-const OF_FORMAT_4: [(&str, &str); 2] = [("observation_series", "id"), ("observations", "series, at_ms")];
+/// Those that came with format 4, and the one that came with format 6.
+const LATER: [(&str, &str); 3] = [("observation_series", "id"), ("observations", "series, at_ms"), ("events", "id")];
 
 /// Copies what can be read and says how much that was. It cannot fail: it then copies less.
 pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
@@ -32,7 +32,8 @@ pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
         Err(error) => return format!("nothing ({error})"),
     };
     let later: &[_] = match as_newest(&from) {
-        Ok(version) if version >= schema::WITH_OBSERVATIONS => &OF_FORMAT_4,
+        Ok(version) if version >= schema::WITH_EVENTS => &LATER,
+        Ok(version) if version >= schema::WITH_OBSERVATIONS => &LATER[..2],
         Ok(_) => &[],
         Err(error) => return format!("nothing ({error})"),
     };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::passes::{Counted, SharedPasses, lock};
-use super::{artifacts, changes, observations, tries};
+use super::{artifacts, changes, events, observations, tries};
 use crate::history::Record;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, QueuedRun, RunRow};
 use crate::history::encoding::detail;
@@ -86,6 +86,7 @@ impl RowWriter {
             observations::write(&transaction, canary, row)?;
         }
         changes::write(&transaction, backlog)?;
+        events::write(&transaction, &backlog.events)?;
         let early = self.cleanups(&transaction, backlog)?;
         transaction.commit()?;
         self.early = early;

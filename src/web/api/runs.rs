@@ -40,6 +40,7 @@ pub(super) async fn list(
         probe: wanted.probe,
         region: wanted.region,
         verdict,
+        reason: None,
         not_passed: wanted.not_passed,
         degraded: wanted.degraded,
         since_ms: wanted.since_ms,

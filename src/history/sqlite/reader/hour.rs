@@ -1,24 +1,62 @@
-//! The hours of a canary.
+//! The hours of canaries.
 
-use rusqlite::{Connection, params};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
 
 use super::super::rollup::reasons;
 use crate::history::encoding::hour::{steps_from_bytes, ticks_from_bytes};
 use crate::history::retention_clock::HOUR_MS;
-use crate::history::{RollupView, Sketch, TICKS, TickView};
+use crate::history::{HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, RollupView, Sketch, TICKS, TickView};
 
 /// Hours of a canary that something may lie in.
 const OF_CANARY: &str =
     "FROM rollups WHERE canary = (SELECT id FROM canaries WHERE name = ?) AND hour >= ? AND hour * 3600000 < ? ORDER BY hour";
 
+const ROLLUP: &str = "hour, passed, failed, errored, missed, blocked, skipped, degraded, durations, reasons, steps";
+
 pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<RollupView>> {
     connection
+        .prepare_cached(&format!("SELECT {ROLLUP} {OF_CANARY}"))?
+        .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], rollup)?
+        .collect()
+}
+
+/// The hours of all canaries of a probe, by hour and then by canary; the newest ones if they are too many.
+pub(super) fn rollups_of_probe(
+    connection: &Connection,
+    probe: &str,
+    since_ms: i64,
+    until_ms: i64,
+) -> rusqlite::Result<Vec<(String, RollupView)>> {
+    let mut found: Vec<(String, RollupView)> = connection
         .prepare_cached(&format!(
-            "SELECT hour, passed, failed, errored, missed, blocked, skipped, durations, reasons, steps, degraded {OF_CANARY}"
+            "SELECT {ROLLUP}, name FROM canaries CROSS JOIN rollups ON rollups.canary = canaries.id
+             WHERE canaries.probe = (SELECT id FROM probes WHERE name = ?) AND hour >= ? AND hour < ?
+             ORDER BY hour DESC, name DESC LIMIT ?"
         ))?
-        .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], |row| {
-            let durations = Sketch::from_bytes(row.get_ref(7)?.as_blob()?);
-            Ok(RollupView {
+        .query_map(params![probe, since_ms.div_euclid(HOUR_MS), end(until_ms), HOURS_OF_PROBE], |row| {
+            Ok((row.get(11)?, rollup(row)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    found.reverse();
+    Ok(found)
+}
+
+/// The counts of the hours of all canaries, likewise.
+pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<HourCounts>> {
+    let mut names: HashMap<i64, Arc<str>> = HashMap::new();
+    let mut found: Vec<HourCounts> = connection
+        .prepare_cached(
+            "SELECT hour, passed, failed, errored, missed, blocked, skipped, degraded, canaries.id, name
+             FROM rollups CROSS JOIN canaries ON canaries.id = rollups.canary WHERE hour >= ? AND hour < ?
+             ORDER BY hour DESC, name DESC LIMIT ?",
+        )?
+        .query_map(params![since_ms.div_euclid(HOUR_MS), end(until_ms), HOURS_OF_ALL], |row| {
+            let name = row.get_ref(9)?.as_str()?;
+            Ok(HourCounts {
+                canary: Arc::clone(names.entry(row.get(8)?).or_insert_with(|| name.into())),
                 hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
                 passed: row.get(1)?,
                 failed: row.get(2)?,
@@ -26,16 +64,38 @@ pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, unti
                 missed: row.get(4)?,
                 blocked: row.get(5)?,
                 skipped: row.get(6)?,
-                degraded: row.get(10)?,
-                p50_us: durations.percentile(50),
-                p95_us: durations.percentile(95),
-                p99_us: durations.percentile(99),
-                durations,
-                reasons: reasons(row.get(8)?),
-                steps: steps_from_bytes(row.get_ref(9)?.as_blob_or_null()?.unwrap_or_default()),
+                degraded: row.get(7)?,
             })
         })?
-        .collect()
+        .collect::<Result<_, _>>()?;
+    found.reverse();
+    Ok(found)
+}
+
+/// The first hour that begins then or later.
+fn end(until_ms: i64) -> i64 {
+    until_ms.div_euclid(HOUR_MS) + i64::from(until_ms.rem_euclid(HOUR_MS) > 0)
+}
+
+/// From the columns of [`ROLLUP`].
+fn rollup(row: &Row<'_>) -> rusqlite::Result<RollupView> {
+    let durations = Sketch::from_bytes(row.get_ref(8)?.as_blob()?);
+    Ok(RollupView {
+        hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
+        passed: row.get(1)?,
+        failed: row.get(2)?,
+        errored: row.get(3)?,
+        missed: row.get(4)?,
+        blocked: row.get(5)?,
+        skipped: row.get(6)?,
+        degraded: row.get(7)?,
+        p50_us: durations.percentile(50),
+        p95_us: durations.percentile(95),
+        p99_us: durations.percentile(99),
+        durations,
+        reasons: reasons(row.get(9)?),
+        steps: steps_from_bytes(row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default()),
+    })
 }
 
 pub(super) fn ticks(connection: &Connection, canary: &str, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<TickView>> {

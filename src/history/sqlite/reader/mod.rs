@@ -2,6 +2,7 @@
 
 mod hour;
 mod incident;
+mod mark;
 mod run;
 
 use std::sync::atomic::Ordering;
@@ -16,10 +17,11 @@ use tokio::task::spawn_blocking;
 use super::file::{self, StoreLocation};
 use super::health::Health;
 use super::passes::{self, SharedPasses};
-use super::{artifacts, changes, ledger, observations};
+use super::{artifacts, changes, events, ledger, observations};
 use crate::history::{
-    Artifact, ArtifactView, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, ObservationFilter,
-    ObservationView, Page, PassView, ReadError, ReadFuture, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
+    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ReadError, ReadFuture, RollupView,
+    RunDetail, RunFilter, RunView, TickView, TryCounts,
 };
 use crate::plan::Bodies;
 
@@ -162,6 +164,34 @@ impl Queries {
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
     pub(super) fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
         self.ask(|connection| hour::rollups(connection, canary, since_ms, until_ms))
+    }
+
+    /// The hours of all canaries of a probe, by hour and then by canary; the newest ones if they are too many.
+    pub(super) fn rollups_of_probe(
+        &self,
+        probe: &str,
+        since_ms: i64,
+        until_ms: i64,
+    ) -> Result<Vec<(String, RollupView)>, ReadError> {
+        self.ask(|connection| hour::rollups_of_probe(connection, probe, since_ms, until_ms))
+    }
+
+    /// The counts of the hours of all canaries, likewise.
+    pub(super) fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> Result<Vec<HourCounts>, ReadError> {
+        self.ask(|connection| hour::rollups_of_all(connection, since_ms, until_ms))
+    }
+
+    /// Runs of all canaries in the order of writing. `after` is [`MarksPage::next`] of an answer before.
+    pub(super) fn marks(&self, since_ms: i64, after: Option<&str>, limit: usize) -> Result<MarksPage, ReadError> {
+        let after = after.map(mark::MarkCursor::read).transpose()?;
+        self.ask(|connection| mark::page(connection, since_ms, after, limit.clamp(1, MarksPage::LIMIT)))
+    }
+
+    /// Events, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    pub(super) fn events(&self, filter: &EventFilter, limit: usize, after: Option<&str>) -> Result<Page<EventView>, ReadError> {
+        let after = after.map(events::EventCursor::read).transpose()?;
+        let limit = limit.clamp(1, Page::<EventView>::LIMIT);
+        self.ask(|connection| Ok(page(events::list(connection, filter, limit, after)?, limit, events::cursor)))
     }
 
     /// The ticks of a canary from `since_ms` until before `until_ms`, likewise.

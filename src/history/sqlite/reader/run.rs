@@ -56,6 +56,9 @@ pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor
     if let Some(verdict) = filter.verdict {
         also("verdict = ?", code(verdict).into());
     }
+    if let Some(reason) = filter.reason {
+        also("reason = ?", reason.as_str().to_owned().into());
+    }
     if let Some(since) = filter.since_ms {
         also("due_ms >= ?", since.into());
     }
@@ -68,7 +71,7 @@ pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor
         values.push(id.into());
     }
     // Literally, as the partial indices are only used then.
-    if filter.not_passed || filter.verdict.is_some_and(|verdict| verdict != Verdict::Passed) {
+    if filter.not_passed || filter.reason.is_some() || filter.verdict.is_some_and(|verdict| verdict != Verdict::Passed) {
         sql += " AND verdict <> 0";
     }
     if filter.degraded {

@@ -11,6 +11,7 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     concat!(include_str!("messages_as_tries.sql"), include_str!("3.sql")),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("6.sql"),
 ];
 
 /// Shows the messages of a file of format 2 or 1 as `temp.former_tries` and `temp.former_try_incidents`.
@@ -22,8 +23,11 @@ pub(super) const WITH_TRIES: u32 = 3;
 /// The first format that has observations.
 pub(super) const WITH_OBSERVATIONS: u32 = 4;
 
+/// The first format that has events.
+pub(super) const WITH_EVENTS: u32 = 6;
+
 /// The newest format.
-pub(super) const KNOWN: u32 = 5;
+pub(super) const KNOWN: u32 = 6;
 
 /// Marks a file as a store of this program ("Serinus" in `SQLite`'s header has room for four letters).
 pub(super) const APPLICATION: i64 = 0x5365_726e;
@@ -55,6 +59,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    /// What makes a file of format 5 of one of format 6.
+    pub(in super::super) const UNDO_6: &str = "DROP TABLE events;";
+
     /// What makes a file of format 4 of one of format 5.
     pub(in super::super) const UNDO_5: &str = "DROP INDEX runs_degraded; DROP INDEX runs_degraded_by_probe;
          ALTER TABLE runs DROP COLUMN degraded; ALTER TABLE rollups DROP COLUMN degraded;";

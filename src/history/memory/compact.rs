@@ -1,0 +1,103 @@
+//! Questions about all canaries at once, and events.
+
+use std::sync::Arc;
+
+use super::read::{page, rollup};
+use super::tables::{StoredRun, Tables, verdict};
+use crate::history::encoding::detail;
+use crate::history::encoding::hour::Hour;
+use crate::history::retention_clock::HOUR_MS;
+use crate::history::{
+    EventFilter, EventRow, EventView, HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, MarksPage, Page, ReadError, RollupView, RunMark,
+};
+
+impl Tables {
+    pub(super) fn rollups_of_probe(&self, probe: &str, since_ms: i64, until_ms: i64) -> Vec<(String, RollupView)> {
+        let is_of_probe = |canary: &str| canary.split('/').next() == Some(probe);
+        let hours = self.hours_within(since_ms, until_ms).into_iter().filter(|(_, canary, _)| is_of_probe(canary));
+        let hours: Vec<_> = hours.map(|(hour, canary, counted)| (canary.to_owned(), rollup(hour, counted))).collect();
+        hours[hours.len().saturating_sub(HOURS_OF_PROBE)..].to_vec()
+    }
+
+    pub(super) fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> Vec<HourCounts> {
+        let hours = self.hours_within(since_ms, until_ms);
+        let newest = &hours[hours.len().saturating_sub(HOURS_OF_ALL)..];
+        newest.iter().map(|(hour, canary, counted)| counts(*hour, canary, counted)).collect()
+    }
+
+    /// By hour and then by canary.
+    fn hours_within(&self, since_ms: i64, until_ms: i64) -> Vec<(i64, &str, &Hour)> {
+        let is_asked = |hour: i64| hour >= since_ms.div_euclid(HOUR_MS) && hour.saturating_mul(HOUR_MS) < until_ms;
+        let hours = self.hours.iter().filter(|((_, hour), _)| is_asked(*hour));
+        let mut hours: Vec<_> = hours.map(|((canary, hour), counted)| (*hour, canary.as_str(), counted)).collect();
+        hours.sort_by_key(|(hour, canary, _)| (*hour, *canary));
+        hours
+    }
+
+    pub(super) fn marks(&self, since_ms: i64, after: Option<String>, limit: usize) -> Result<MarksPage, ReadError> {
+        let limit = limit.clamp(1, MarksPage::LIMIT);
+        let after = after.map(|text| cursor(&text).ok_or(ReadError::Cursor(text))).transpose()?;
+        let is_cut = after.is_some_and(|(file, number)| file != self.file.0 || number > self.written);
+        let from = after.filter(|_| !is_cut).map_or(0, |(_, number)| number);
+        let mut found: Vec<&StoredRun> =
+            self.runs.iter().filter(|run| run.number > from && run.view.due_ms >= since_ms).take(limit + 1).collect();
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = if more { found[limit - 1].number } else { self.written };
+        let marks = found.into_iter().map(mark).collect();
+        Ok(MarksPage { marks, next: format!("{}.{last}", self.file.0), is_cut, more })
+    }
+
+    pub(super) fn events(&self, filter: &EventFilter, limit: usize, after: Option<String>) -> Result<Page<EventView>, ReadError> {
+        let after = after.map(|text| event_cursor(&text).ok_or(ReadError::Cursor(text))).transpose()?;
+        let place = |row: &EventRow| (row.at_ms, row.id.clone());
+        let is_next = |row: &EventRow| after.as_ref().is_none_or(|after| place(row) < *after);
+        let mut found: Vec<&EventRow> = self.events.values().filter(|row| is_wanted(row, filter) && is_next(row)).collect();
+        found.sort_by_key(|row| std::cmp::Reverse(place(row)));
+        Ok(page(found, limit, |row| format!("{}.{}", row.at_ms, row.id), |row| event(row)))
+    }
+}
+
+fn cursor(text: &str) -> Option<(i64, u64)> {
+    let (file, number) = text.split_once('.')?;
+    Some((file.parse().ok()?, number.parse().ok()?))
+}
+
+fn event_cursor(text: &str) -> Option<(i64, String)> {
+    let (at_ms, id) = text.split_once('.')?;
+    Some((at_ms.parse().ok()?, id.to_owned()))
+}
+
+fn is_wanted(row: &EventRow, filter: &EventFilter) -> bool {
+    let EventFilter { kinds, probe, incident, since_ms, until_ms } = filter;
+    (kinds.is_empty() || kinds.contains(&row.kind))
+        && (probe.is_none() || row.probe.is_none() || row.probe == *probe)
+        && (incident.is_none() || row.incident == *incident)
+        && since_ms.is_none_or(|since| row.at_ms >= since)
+        && until_ms.is_none_or(|until| row.at_ms < until)
+}
+
+fn event(row: &EventRow) -> EventView {
+    let EventRow { id, at_ms, kind, probe, incident, by, what, text } = row.clone();
+    EventView { id, at_ms, kind: kind.as_str(), probe, incident, by, what, text }
+}
+
+fn mark(run: &StoredRun) -> RunMark {
+    RunMark {
+        canary: Arc::from(&*run.view.canary),
+        due_ms: run.view.due_ms,
+        started_ms: run.view.started_ms,
+        duration_us: run.view.duration_us,
+        verdict: verdict(&run.view),
+        reason: run.view.reason.and_then(|word| word.parse().ok()),
+        degraded: run.view.degraded,
+        counted: run.view.counted,
+        convergence_us: detail::longest_convergence(&run.times.1),
+    }
+}
+
+fn counts(hour: i64, canary: &str, counted: &Hour) -> HourCounts {
+    let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
+    let (canary, hour_ms, degraded) = (Arc::from(canary), hour * HOUR_MS, counted.degraded);
+    HourCounts { canary, hour_ms, passed, failed, errored, missed, blocked, skipped, degraded }
+}

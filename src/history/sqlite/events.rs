@@ -1,0 +1,115 @@
+//! Events: what people and programs did, and what changed.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+
+use super::prune::{SLICE, more};
+use crate::history::{EventFilter, EventKind, EventRow, EventView, ReadError};
+
+const COLUMNS: &str = "id, at_ms, kind, probe, incident, by, what, text";
+
+/// Where a page begins: after the event of then that has this id.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EventCursor<'a> {
+    at_ms: i64,
+    id: &'a str,
+}
+
+impl<'a> EventCursor<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, ReadError> {
+        let parse = || {
+            let (at_ms, id) = text.split_once('.')?;
+            Some(Self { at_ms: at_ms.parse().ok()?, id })
+        };
+        parse().ok_or_else(|| ReadError::Cursor(text.to_owned()))
+    }
+}
+
+/// Writes events that are not in the file yet, and that they were.
+pub(super) fn write(transaction: &Transaction<'_>, events: &[EventRow]) -> rusqlite::Result<()> {
+    for EventRow { id, at_ms, kind, probe, incident, by, what, text } in events {
+        let inserted = transaction
+            .prepare_cached(&format!("INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"))?
+            .execute(params![id, at_ms, kind.as_str(), probe, incident, by, what, text])?;
+        if inserted == 1 {
+            transaction.prepare_cached("INSERT INTO changes (kind, key) VALUES ('event', ?)")?.execute([id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes events that happened before. Returns whether there may be more.
+pub(super) fn prune(transaction: &Transaction<'_>, old: i64) -> rusqlite::Result<bool> {
+    let removed = transaction
+        .prepare_cached("DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < ? ORDER BY at_ms LIMIT ?)")?
+        .execute(params![old, SLICE])?;
+    Ok(more(removed))
+}
+
+/// The question for a page, with its values.
+fn question(filter: &EventFilter, limit: usize, after: Option<EventCursor<'_>>) -> (String, Vec<Value>) {
+    let mut values: Vec<Value> = Vec::new();
+    let mut conditions = String::new();
+    let mut also = |condition: &str, value: Value| {
+        values.push(value);
+        conditions += &format!(" AND {condition}{}", values.len());
+    };
+    if let Some(incident) = &filter.incident {
+        also("incident = ?", incident.clone().into());
+    }
+    if let Some(since) = filter.since_ms {
+        also("at_ms >= ?", since.into());
+    }
+    if let Some(until) = filter.until_ms {
+        also("at_ms < ?", until.into());
+    }
+    if let Some(EventCursor { at_ms, id }) = after {
+        also("(at_ms, id) < (?", at_ms.into());
+        values.push(id.to_owned().into());
+        conditions += &format!(", ?{})", values.len());
+    }
+    if !filter.kinds.is_empty() {
+        // Words of a closed set.
+        let words: Vec<String> = filter.kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
+        conditions += &format!(" AND kind IN ({})", words.join(", "));
+    }
+    let mut sql = format!("SELECT {COLUMNS} FROM events WHERE");
+    if let Some(probe) = &filter.probe {
+        // Two ways through one index, merged in its order.
+        values.push(probe.clone().into());
+        sql = format!("{sql} probe = ?{}{conditions} UNION ALL {sql} probe IS NULL{conditions}", values.len());
+    } else {
+        sql += &format!(" true{conditions}");
+    }
+    values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
+    sql += &format!(" ORDER BY at_ms DESC, id DESC LIMIT ?{}", values.len());
+    (sql, values)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    filter: &EventFilter,
+    limit: usize,
+    after: Option<EventCursor<'_>>,
+) -> rusqlite::Result<Vec<EventView>> {
+    let (sql, values) = question(filter, limit, after);
+    connection.prepare_cached(&sql)?.query_map(params_from_iter(values), view)?.collect()
+}
+
+/// The cursor of a page that ends with this event.
+pub(super) fn cursor(event: &EventView) -> String {
+    format!("{}.{}", event.at_ms, event.id)
+}
+
+fn view(row: &Row<'_>) -> rusqlite::Result<EventView> {
+    Ok(EventView {
+        id: row.get(0)?,
+        at_ms: row.get(1)?,
+        kind: row.get_ref(2)?.as_str()?.parse().unwrap_or(EventKind::Note).as_str(),
+        probe: row.get(3)?,
+        incident: row.get(4)?,
+        by: row.get(5)?,
+        what: row.get(6)?,
+        text: row.get(7)?,
+    })
+}
