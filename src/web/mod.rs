@@ -10,6 +10,7 @@ mod connection;
 mod connection_slots;
 mod gzip;
 mod hosts;
+mod markdown;
 mod model;
 mod pages;
 mod routes;
@@ -19,7 +20,10 @@ mod tls;
 
 pub(crate) use access::{AccessState, Token};
 pub use access::{RootKey, restored_root_key};
-pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
+pub use api::{
+    Api, CertificateList, CertificateView, LastReload, MuteList, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry, SyncedPauses,
+    paused, restored_pauses,
+};
 pub(crate) use hosts::Hosts;
 pub use model::Snapshots;
 pub use model::recent::Recent;

@@ -38,3 +38,4 @@ mod reload;
 mod store_start;
 mod tutorial;
 mod who_is_told;
+mod written_down;
