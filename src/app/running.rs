@@ -164,10 +164,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
     let mutes = MuteList::restored(&start_state.states, now);
-    let (certificates, forgotten) = CertificateList::restored(&start_state.states, now);
-    if !forgotten.is_empty() {
-        store.record(forgotten);
-    }
+    let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
     let alert_states = telemetry.metrics().clone();
