@@ -13,13 +13,20 @@ mod card;
 mod frame;
 mod overview;
 mod page;
+mod run;
+mod runs;
 
 use axum::Router;
 use axum::routing::get;
 
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(overview::overview))
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/run", get(run::by_tick))
+        .route("/runs", get(runs::runs))
+        .route("/runs/{id}", get(run::run))
+        .route("/runs/{id}/artifacts/{name}", get(run::artifact))
 }
 
 /// Routes that everybody may ask for.
