@@ -6,6 +6,7 @@
 
 pub(super) mod overview;
 pub(super) mod recent;
+pub(super) mod run;
 mod snapshot;
 pub(super) mod strip;
 pub(super) mod words;
