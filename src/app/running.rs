@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, StartState, Store};
-use crate::outcome::{FanOut, OutcomeSink, Secrets};
+use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
 use crate::plan::{ListenToken, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
@@ -166,10 +166,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-    let (root_key, new_key) = restored_root_key(&start_state.states);
-    let links = root_key.links();
-    new_key.map(|commit| store.record(commit));
-    let access = Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(&hosts)));
+    let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
     let shared = RouterState {
         render: renderer(&telemetry),
         access: Arc::clone(&access),
@@ -259,6 +256,22 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let _ = api.set(handles);
     started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
+}
+
+/// Who may do what, and the key of links in pages; the key of the store is made at the first start.
+fn access(
+    service: &Service,
+    tokens: Vec<Token>,
+    start_state: &StartState,
+    store: &Arc<dyn Store>,
+    hosts: &Arc<Hosts>,
+) -> (Arc<AccessState>, LinkKey) {
+    let (root_key, new_key) = restored_root_key(&start_state.states);
+    let links = root_key.links();
+    if let Some(commit) = new_key {
+        store.record(commit);
+    }
+    (Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts))), links)
 }
 
 /// Has the rules make runs before their ticks.

@@ -11,5 +11,5 @@ mod snapshot;
 pub(super) mod strip;
 pub(super) mod words;
 
-pub(super) use snapshot::Snapshot;
 pub use snapshot::Snapshots;
+pub(super) use snapshot::{Snapshot, staleness};

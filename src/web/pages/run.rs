@@ -301,6 +301,7 @@ impl RunPage {
 }
 
 /// A neighbour in a few words: `passed, 02:34:00`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand in references")]
 fn neighbour(run: &RunView, now_ms: &i64) -> String {
     let (_, glyph, word) = run::sign(run);
     format!("{glyph} {word}, {}", words::when(run.due_ms, *now_ms))
