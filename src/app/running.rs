@@ -12,7 +12,7 @@ use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, Store};
 use crate::outcome::{FanOut, OutcomeSink, Secrets};
-use crate::plan::{ListenToken, Plan, Service};
+use crate::plan::{ListenToken, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
