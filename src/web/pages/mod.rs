@@ -12,7 +12,10 @@ mod actions;
 mod assets;
 mod card;
 mod frame;
+mod incident;
+mod incident_facts;
 mod live;
+mod moments;
 mod overview;
 mod page;
 mod said;
@@ -25,7 +28,11 @@ use axum::routing::{get, post};
 
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(overview::overview)).layer(middleware::from_fn(said::once))
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/incidents/{id}", get(incident::incident))
+        .route("/incidents/{id}/postmortem.md", get(incident::export))
+        .layer(middleware::from_fn(said::once))
 }
 
 /// Routes that do something, and lead back to a page that says what.

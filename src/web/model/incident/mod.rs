@@ -7,6 +7,7 @@
 //! of that as Markdown. All of them are pure and bounded. A new question is a file here and a section of the page.
 
 pub(in crate::web) mod before;
+pub(in crate::web) mod detail;
 pub(in crate::web) mod member;
 pub(in crate::web) mod postmortem;
 pub(in crate::web) mod seen;
