@@ -6,6 +6,7 @@
 
 pub(super) mod incident;
 pub(super) mod overview;
+pub(super) mod quiet;
 pub(super) mod recent;
 mod snapshot;
 pub(super) mod strip;

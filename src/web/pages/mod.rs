@@ -11,10 +11,14 @@
 mod actions;
 mod assets;
 mod card;
+mod channels;
 mod frame;
 mod incident;
 mod incident_facts;
+mod incidents;
 mod live;
+mod log;
+mod maintenance;
 mod moments;
 mod overview;
 mod page;
@@ -30,8 +34,12 @@ use axum::routing::{get, post};
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(overview::overview))
+        .route("/incidents", get(incidents::incidents))
         .route("/incidents/{id}", get(incident::incident))
         .route("/incidents/{id}/postmortem.md", get(incident::export))
+        .route("/maintenance", get(maintenance::maintenance))
+        .route("/channels", get(channels::channels))
+        .route("/log", get(log::log))
         .layer(middleware::from_fn(said::once))
 }
 
