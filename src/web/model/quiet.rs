@@ -43,9 +43,8 @@ pub(in crate::web) fn windows(plan: &Plan, now: SystemTime) -> Vec<Window> {
 
 fn of(window: &Arc<Maintenance>, probe: Option<&str>, plan: &Plan, now: SystemTime) -> Window {
     let period = window.period_at(now);
-    let meant = |canary: &&Arc<crate::plan::Canary>| {
-        probe.is_none_or(|name| *name == *canary.probe.name) && window.selects(canary)
-    };
+    let meant =
+        |canary: &&Arc<crate::plan::Canary>| probe.is_none_or(|name| *name == *canary.probe.name) && window.selects(canary);
     let lasts = |begins: SystemTime| match &window.when {
         MaintenanceTime::Once { until, .. } => Some(*until),
         MaintenanceTime::Recurring { lasts, .. } => begins.checked_add(*lasts),
@@ -115,8 +114,11 @@ mod tests {
 
     #[test]
     fn what_is_open_comes_first_and_what_is_over_last_with_when_each_changes() {
-        let (over, open, next) =
-            (once("over", now() - HOUR * 2, now() - HOUR), once("open", now() - HOUR, now() + HOUR), once("next", now() + HOUR, now() + HOUR * 3));
+        let (over, open, next) = (
+            once("over", now() - HOUR * 2, now() - HOUR),
+            once("open", now() - HOUR, now() + HOUR),
+            once("next", now() + HOUR, now() + HOUR * 3),
+        );
         let probe = Probe { maintenance: vec![over, next, open], ..testing::probe("p") };
         let plan = testing::plan(vec![probe, testing::probe("q")], &["eu", "us"]);
         let windows = windows(&plan, now());

@@ -93,7 +93,11 @@ fn row(channel: &ChannelStatus, now_ms: i64) -> ChannelRow {
         state: state.to_owned(),
         trouble: words::clip(channel.trouble.as_deref().unwrap_or_default(), 400),
         taken_ms: channel.taken_ms,
-        owed: if channel.owed == 0 { "nothing".to_owned() } else { format!("{}{since}", words::count(channel.owed, "incident", "incidents")) },
+        owed: if channel.owed == 0 {
+            "nothing".to_owned()
+        } else {
+            format!("{}{since}", words::count(channel.owed, "incident", "incidents"))
+        },
         waiting: if channel.tries == 0 { "nothing".to_owned() } else { words::count(channel.tries, "message", "messages") },
         test: format!("channels/{}/test", encoded(&channel.channel)),
     }
@@ -108,7 +112,10 @@ mod tests {
         let well = ChannelStatus { channel: "a/b".to_owned(), kind: "slack", taken_ms: Some(1), ..ChannelStatus::default() };
         assert_eq!((row(&well, 0).state.as_str(), row(&well, 0).test.as_str()), ("takes what it is sent", "channels/a%2Fb/test"));
         let owed = ChannelStatus { owed: 2, owed_since_ms: Some(0), ..well.clone() };
-        assert_eq!((row(&owed, 0).state.as_str(), row(&owed, 0).owed.as_str()), ("is owed something", "2 incidents, since 00:00:00 UTC"));
+        assert_eq!(
+            (row(&owed, 0).state.as_str(), row(&owed, 0).owed.as_str()),
+            ("is owed something", "2 incidents, since 00:00:00 UTC")
+        );
         let trouble = ChannelStatus { trouble: Some("<b>500</b>".repeat(900)), ..owed };
         assert_eq!(row(&trouble, 0).state, "takes nothing");
         assert!(row(&trouble, 0).trouble.chars().count() <= 401);

@@ -61,7 +61,11 @@ struct IncidentsPage {
 }
 
 /// `GET /incidents`
-pub(super) async fn incidents(look: Look, Extension(api): Extension<Arc<Api>>, Query(query): Query<IncidentsQuery>) -> PageResult {
+pub(super) async fn incidents(
+    look: Look,
+    Extension(api): Extension<Arc<Api>>,
+    Query(query): Query<IncidentsQuery>,
+) -> PageResult {
     let snapshot = snapshot(&api, &look).await?;
     let plan = api.plan();
     let probe = Some(query.probe.clone()).filter(|probe| !probe.is_empty());
@@ -108,9 +112,10 @@ fn ended(one: &IncidentView, now_ms: i64) -> Ended {
         href: format!("incidents/{}", encoded(&one.id)),
         opened_ms: one.opened_ms,
         // One that is neither open nor ended was left by a process that is not there any more.
-        lasted: one
-            .resolved_ms
-            .map_or_else(|| format!("{}, no end is known", words::between(one.opened_ms, now_ms)), |ended| words::between(one.opened_ms, ended)),
+        lasted: one.resolved_ms.map_or_else(
+            || format!("{}, no end is known", words::between(one.opened_ms, now_ms)),
+            |ended| words::between(one.opened_ms, ended),
+        ),
         severity: words::clip(&one.severity, 40),
         class: match one.severity.as_str() {
             "critical" | "page" => "bad",

@@ -11,10 +11,10 @@
 mod actions;
 mod assets;
 mod card;
+mod certificates;
 mod channels;
 mod frame;
 mod incident;
-mod incident_facts;
 mod incidents;
 mod live;
 mod log;
@@ -38,6 +38,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/incidents/{id}", get(incident::incident))
         .route("/incidents/{id}/postmortem.md", get(incident::export))
         .route("/maintenance", get(maintenance::maintenance))
+        .route("/certificates", get(certificates::certificates))
         .route("/channels", get(channels::channels))
         .route("/log", get(log::log))
         .layer(middleware::from_fn(said::once))

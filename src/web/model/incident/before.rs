@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_pipeline_that_tells_of_everything_is_bounded() {
-        let events: Vec<_> = (0..500).map(|at| event("annotation", at, "deploy", &format!("{at} {}", "x".repeat(2_000)))).collect();
+        let events: Vec<_> =
+            (0..500).map(|at| event("annotation", at, "deploy", &format!("{at} {}", "x".repeat(2_000)))).collect();
         let changes = changes(&events, 1_000);
         assert_eq!(changes.len(), MOST);
         assert!(changes.iter().all(|change| change.says.len() < 400));

@@ -80,13 +80,20 @@ mod tests {
             ],
         });
         let run = failed_run(&detail(details)).unwrap();
-        assert_eq!((run.host.as_deref(), run.at_ms, run.location.as_deref()), (Some("pay.example:8443"), 3_000, Some("p.toml:6:3")));
+        assert_eq!(
+            (run.host.as_deref(), run.at_ms, run.location.as_deref()),
+            (Some("pay.example:8443"), 3_000, Some("p.toml:6:3"))
+        );
         assert_eq!(run.seen, [("json.status".to_owned(), "1".to_owned())]);
     }
 
     #[test]
     fn details_of_another_form_tell_what_they_tell() {
-        for details in [json!(null), json!({ "cause": { "step": 7 } }), json!({ "cause": { "step": "pay" }, "steps": [{ "name": "pay", "attempts": [{ "http": { "url": "no url" } }] }] })] {
+        for details in [
+            json!(null),
+            json!({ "cause": { "step": 7 } }),
+            json!({ "cause": { "step": "pay" }, "steps": [{ "name": "pay", "attempts": [{ "http": { "url": "no url" } }] }] }),
+        ] {
             let run = failed_run(&detail(details)).unwrap();
             assert_eq!((run.host, run.reason.as_str()), (None, "expectation"));
         }

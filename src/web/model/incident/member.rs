@@ -207,18 +207,17 @@ mod tests {
     use super::*;
 
     fn why(what: &'static str, by: &[&str], because: Option<&str>, until_ms: Option<i64>) -> NotRungBecause {
-        NotRungBecause {
-            what,
-            by: by.iter().map(|by| (*by).to_owned()).collect(),
-            because: because.map(str::to_owned),
-            until_ms,
-        }
+        NotRungBecause { what, by: by.iter().map(|by| (*by).to_owned()).collect(), because: because.map(str::to_owned), until_ms }
     }
 
     #[test]
     fn why_nobody_is_rung_reads_as_a_sentence_with_who_and_until_when() {
         for (said, standing, text) in [
-            (why("paused", &["ann"], Some("ticket 7"), Some(0)), "muted", "paused by ann until 1970-01-01 00:00:00 UTC: ticket 7"),
+            (
+                why("paused", &["ann"], Some("ticket 7"), Some(0)),
+                "muted",
+                "paused by ann until 1970-01-01 00:00:00 UTC: ticket 7",
+            ),
             (why("paused", &["ann"], None, None), "muted", "paused by ann until somebody ends it"),
             (why("reason", &["ann"], None, None), "muted", "reason muted by ann until somebody ends it"),
             (why("needs", &["login", "pay"], None, None), "explained", "because login and pay fail"),
@@ -232,9 +231,7 @@ mod tests {
     fn a_standing_of_another_version_stands_among_what_fails_and_keeps_its_word() {
         let other = Standing::of("levitating");
         assert_eq!((other.group(), other.as_str(), other.glyph()), (Group::Failing, "levitating", ("odd", "?")));
-        for word in
-            ["failing", "waiting", "acknowledged", "muted", "explained", "suspect", "recovered", "removed", "closed"]
-        {
+        for word in ["failing", "waiting", "acknowledged", "muted", "explained", "suspect", "recovered", "removed", "closed"] {
             assert_eq!(Standing::of(word).as_str(), word);
             assert!(!matches!(Standing::of(word), Standing::Other(_)));
         }

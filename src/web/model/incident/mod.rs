@@ -13,7 +13,7 @@ pub(in crate::web) mod postmortem;
 pub(in crate::web) mod seen;
 pub(in crate::web) mod shared;
 #[cfg(test)]
-mod testing;
+pub(in crate::web) mod testing;
 pub(in crate::web) mod timeline;
 pub(in crate::web) mod times;
 mod told;
@@ -148,10 +148,11 @@ impl IncidentModel {
     /// One that is open. What the store has of it may be missing, where it is away or has not written it yet.
     pub(in crate::web) fn open(now: &IncidentStatus, kept: Option<IncidentDetail>, is_partial: bool) -> Self {
         let (timeline, tries) = kept.map_or_else(Default::default, |kept| (kept.timeline, kept.tries));
-        let acknowledged = now
-            .acknowledged
-            .iter()
-            .map(|said| Acknowledged { by: said.by.clone(), at_ms: said.at_ms, reason: said.reason.clone() });
+        let acknowledged = now.acknowledged.iter().map(|said| Acknowledged {
+            by: said.by.clone(),
+            at_ms: said.at_ms,
+            reason: said.reason.clone(),
+        });
         Self {
             id: now.id.clone(),
             scope: now.scope.clone(),
@@ -251,8 +252,7 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// What people wrote about it, oldest first.
 pub(in crate::web) fn notes<'e>(events: &'e [EventView], incident: &str) -> Vec<&'e EventView> {
-    let is_note =
-        |event: &&EventView| event.kind == EventKind::Note.as_str() && event.incident.as_deref() == Some(incident);
+    let is_note = |event: &&EventView| event.kind == EventKind::Note.as_str() && event.incident.as_deref() == Some(incident);
     let mut notes: Vec<&EventView> = events.iter().filter(is_note).collect();
     notes.sort_by_key(|note| note.at_ms);
     notes

@@ -55,22 +55,37 @@ pub(in crate::web) fn plain(text: &str) -> String {
 pub(in crate::web) fn postmortem(facts: &Facts<'_>) -> String {
     let mut text = String::new();
     head(&mut text, facts);
-    section(&mut text, "What the failing runs share", facts.shared.dimensions.iter().map(|one| {
-        format!("{}: {}", plain(&one.of), plain(&one.says))
-    }));
+    section(
+        &mut text,
+        "What the failing runs share",
+        facts.shared.dimensions.iter().map(|one| format!("{}: {}", plain(&one.of), plain(&one.says))),
+    );
     if let Some(passes) = &facts.shared.passes {
         let _ = writeln!(text, "- {}", plain(passes));
     }
-    section(&mut text, "What changed before it", facts.changes.iter().map(|change| {
-        let by = change.by.as_deref().map(|by| format!(" ({})", plain(by))).unwrap_or_default();
-        format!("{} UTC, {}: {}{by}", words::moment(change.at_ms), change.ago, plain(&change.says))
-    }));
+    section(
+        &mut text,
+        "What changed before it",
+        facts.changes.iter().map(|change| {
+            let by = change.by.as_deref().map(|by| format!(" ({})", plain(by))).unwrap_or_default();
+            format!("{} UTC, {}: {}{by}", words::moment(change.at_ms), change.ago, plain(&change.says))
+        }),
+    );
     section(&mut text, "Seen before", facts.earlier.iter().map(earlier));
     members(&mut text, facts.incident);
     timeline(&mut text, facts.timeline);
-    section(&mut text, "Notes", facts.notes.iter().map(|note| {
-        format!("{} UTC, {}: {}", words::moment(note.at_ms), plain(note.by.as_deref().unwrap_or("somebody")), plain(&note.text))
-    }));
+    section(
+        &mut text,
+        "Notes",
+        facts.notes.iter().map(|note| {
+            format!(
+                "{} UTC, {}: {}",
+                words::moment(note.at_ms),
+                plain(note.by.as_deref().unwrap_or("somebody")),
+                plain(&note.text)
+            )
+        }),
+    );
     for title in ["Cause", "What went well", "What went badly", "Actions"] {
         let _ = write!(text, "\n## {title}\n\n");
     }
@@ -96,6 +111,10 @@ fn head(text: &mut String, facts: &Facts<'_>) {
     }
     for (name, said) in facts.times.in_words() {
         line(&format!("Time {name}"), &said);
+    }
+    let shared = facts.shared.sentence();
+    if !shared.is_empty() {
+        line("What all failing runs have", &plain(&shared));
     }
     for said in &incident.acknowledged {
         let why = said.reason.as_deref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
@@ -134,6 +153,10 @@ fn earlier(one: &Earlier) -> String {
 }
 
 fn members(text: &mut String, incident: &IncidentModel) {
+    let unknown = incident.members_total.saturating_sub(incident.members.len());
+    if unknown > 0 {
+        let _ = write!(text, "\n{} are not known any more.\n", words::count(unknown, "member", "members"));
+    }
     for group in Group::ALL {
         let members = incident.of_group(group);
         if members.is_empty() {
@@ -218,8 +241,7 @@ mod tests {
         open.members[0].name = hostile.clone();
         open.members[0].reason = Some(hostile.clone());
         open.members[0].standing = super::super::Standing::of(HOSTILE);
-        open.acknowledged =
-            vec![super::super::Acknowledged { by: hostile.clone(), at_ms: 2_000, reason: Some(hostile.clone()) }];
+        open.acknowledged = vec![super::super::Acknowledged { by: hostile.clone(), at_ms: 2_000, reason: Some(hostile.clone()) }];
         open.timeline = vec![row(2_000, HOSTILE, HOSTILE)];
         let events = [
             EventView { incident: Some("01A".to_owned()), by: Some(hostile.clone()), ..event("note", 3_000, "note", HOSTILE) },
@@ -247,7 +269,12 @@ mod tests {
     fn what_is_not_known_is_said_and_what_people_have_to_write_has_a_heading() {
         let text = made(&incident(Vec::new(), Vec::new()), &[]);
         assert!(text.starts_with("# p fails in eu\n"), "{text}");
-        for wanted in ["## What changed before it\n\nNothing is known.", "\n## Cause\n", "\n## Actions\n", "Time until somebody was told: not yet"] {
+        for wanted in [
+            "## What changed before it\n\nNothing is known.",
+            "\n## Cause\n",
+            "\n## Actions\n",
+            "Time until somebody was told: not yet",
+        ] {
             assert!(text.contains(wanted), "{wanted} in {text}");
         }
     }

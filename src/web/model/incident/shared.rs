@@ -155,8 +155,11 @@ fn seen(failures: &[FailedRun]) -> Option<Dimension> {
     if first.is_empty() || failures.iter().any(|run| run.seen != *first) {
         return None;
     }
-    let says: Vec<String> =
-        first.iter().take(NAMED).map(|(what, value)| format!("{} = {}", words::clip(what, 120), words::clip(value, 120))).collect();
+    let says: Vec<String> = first
+        .iter()
+        .take(NAMED)
+        .map(|(what, value)| format!("{} = {}", words::clip(what, 120), words::clip(value, 120)))
+        .collect();
     Some(Dimension { of: "seen".to_owned(), says: says.join(", "), is_telling: false, is_code: true })
 }
 
@@ -287,7 +290,8 @@ mod tests {
     fn what_all_failing_runs_share_is_told_and_who_passes() {
         let all = matrix(|region, _| region != "ap");
         let canaries: Vec<&CanaryStatus> = all.iter().collect();
-        let members = ["eu", "us"].iter().flat_map(|region| ["platform=ios", "platform=web"].map(|cell| member(region, cell, "failing")));
+        let members =
+            ["eu", "us"].iter().flat_map(|region| ["platform=ios", "platform=web"].map(|cell| member(region, cell, "failing")));
         let failures = vec![failed("p/eu/platform=ios", "pay", "expectation"), failed("p/us/platform=web", "pay", "expectation")];
         let incident = incident(members.collect(), failures);
         let runs = [run("p/us/platform=web", 9_000), run("p/eu/platform=ios", 1_000)];

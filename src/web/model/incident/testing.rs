@@ -6,11 +6,11 @@ use crate::history::{EventView, TimelineView, TryView};
 
 use super::{FailedRun, HowEnded, IncidentModel, Member, Standing};
 
-pub(super) fn row(at_ms: i64, what: &str, text: &str) -> TimelineView {
+pub(in crate::web) fn row(at_ms: i64, what: &str, text: &str) -> TimelineView {
     TimelineView { at_ms, what: what.to_owned(), text: text.to_owned() }
 }
 
-pub(super) fn try_of(channel: &str, what: &str, state: &'static str, message: Value) -> TryView {
+pub(in crate::web) fn try_of(channel: &str, what: &str, state: &'static str, message: Value) -> TryView {
     TryView {
         id: "T".to_owned(),
         channel: channel.to_owned(),
@@ -26,7 +26,7 @@ pub(super) fn try_of(channel: &str, what: &str, state: &'static str, message: Va
     }
 }
 
-pub(super) fn event(kind: &'static str, at_ms: i64, what: &str, text: &str) -> EventView {
+pub(in crate::web) fn event(kind: &'static str, at_ms: i64, what: &str, text: &str) -> EventView {
     EventView {
         id: format!("E{at_ms}"),
         at_ms,
@@ -39,7 +39,7 @@ pub(super) fn event(kind: &'static str, at_ms: i64, what: &str, text: &str) -> E
     }
 }
 
-pub(super) fn member(region: &str, cell: &str, standing: &str) -> Member {
+pub(in crate::web) fn member(region: &str, cell: &str, standing: &str) -> Member {
     let slash = if cell.is_empty() { "" } else { "/" };
     let id = format!("p/{region}{slash}{cell}");
     Member {
@@ -56,7 +56,7 @@ pub(super) fn member(region: &str, cell: &str, standing: &str) -> Member {
     }
 }
 
-pub(super) fn failed(canary: &str, step: &str, reason: &str) -> FailedRun {
+pub(in crate::web) fn failed(canary: &str, step: &str, reason: &str) -> FailedRun {
     FailedRun {
         canary: canary.to_owned(),
         run_id: format!("run-of-{canary}"),
@@ -71,7 +71,7 @@ pub(super) fn failed(canary: &str, step: &str, reason: &str) -> FailedRun {
 }
 
 /// An open incident of the probe `p` that begins at second 1.
-pub(super) fn incident(members: Vec<Member>, failures: Vec<FailedRun>) -> IncidentModel {
+pub(in crate::web) fn incident(members: Vec<Member>, failures: Vec<FailedRun>) -> IncidentModel {
     IncidentModel {
         id: "01A".to_owned(),
         scope: "probe/p".to_owned(),

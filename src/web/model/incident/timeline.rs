@@ -65,7 +65,11 @@ pub(in crate::web) fn timeline(incident: &IncidentModel, events: &[EventView], p
 }
 
 fn first(incident: &IncidentModel, place: &str) -> Entry {
-    let text = if place.is_empty() { "the first failing run started".to_owned() } else { format!("the first failing run started: {place}") };
+    let text = if place.is_empty() {
+        "the first failing run started".to_owned()
+    } else {
+        format!("the first failing run started: {place}")
+    };
     Entry { at_ms: incident.since_ms, what: "began".to_owned(), text, more: None, class: "bad" }
 }
 
@@ -91,7 +95,9 @@ fn on_its_way(one: &TryView) -> Option<Entry> {
     let error = one.error.as_deref().map(|error| format!(": {}", words::clip(error, 200))).unwrap_or_default();
     let attempts = words::count(one.attempts as usize, "attempt", "attempts");
     let (what, text) = match one.state {
-        "waiting" => ("on its way", format!("{} has not answered to {} ({}) after {attempts}{error}", one.channel, one.key, one.what)),
+        "waiting" => {
+            ("on its way", format!("{} has not answered to {} ({}) after {attempts}{error}", one.channel, one.key, one.what))
+        }
         "dropped" => ("dropped", format!("{}: {} ({}) is not wanted any more, after {attempts}", one.channel, one.key, one.what)),
         _ => return None,
     };

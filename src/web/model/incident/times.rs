@@ -20,9 +20,8 @@ pub(in crate::web) struct Times {
 
 /// The times of an incident.
 pub(in crate::web) fn times(incident: &IncidentModel) -> Times {
-    let of_row = |is: fn(&str, &str) -> bool| {
-        incident.timeline.iter().filter(|row| is(&row.what, &row.text)).map(|row| row.at_ms).min()
-    };
+    let of_row =
+        |is: fn(&str, &str) -> bool| incident.timeline.iter().filter(|row| is(&row.what, &row.text)).map(|row| row.at_ms).min();
     // The store keeps only the latest tries, and of the timeline as well.
     let rings = incident.tries.iter().filter(|one| one.what == "ring").filter_map(taken_ms).min();
     let told = of_row(|what, text| what == "taken" && text.ends_with("(ring)"));
@@ -94,7 +93,8 @@ mod tests {
     fn what_never_happened_is_told_of_an_ended_one_and_the_timeline_tells_what_tries_do_not() {
         let mut ended = IncidentModel { ended_ms: Some(61_000), ..incident(Vec::new(), Vec::new()) };
         assert_eq!(times(&ended).in_words().map(|(_, said)| said), ["never", "never", "1 min"]);
-        ended.timeline = vec![row(3_000, "taken", "slack took probe/p/1 (change)"), row(4_000, "taken", "slack took probe/p/1 (ring)")];
+        ended.timeline =
+            vec![row(3_000, "taken", "slack took probe/p/1 (change)"), row(4_000, "taken", "slack took probe/p/1 (ring)")];
         assert_eq!(times(&ended).told_ms, Some(4_000));
     }
 }

@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn without_messages_the_timeline_tells_who_failed() {
-        let rows = [row(1, "joined", "canary/p/eu/platform=ios fails"), row(9, "left", "canary/p/eu/platform=ios no longer fails")];
+        let rows =
+            [row(1, "joined", "canary/p/eu/platform=ios fails"), row(9, "left", "canary/p/eu/platform=ios no longer fails")];
         let members = members(&[], "probe/p", &rows);
         assert_eq!((members.len(), members[0].region.as_str(), members[0].cell.as_str()), (1, "eu", "platform=ios"));
         assert_eq!(members[0].standing, Standing::Recovered);
@@ -173,9 +174,13 @@ mod tests {
 
     #[test]
     fn whatever_form_a_message_has_it_is_read_without_harm() {
-        for message in [json!(null), json!("text"), json!({ "scope": "probe/p", "members": "no" }), json!({ "scope": "probe/p", "incident": "01A",
-            "members": [null, 7, { "name": 7, "since_ms": "x" }], "evidence": [null, { "region": "eu" }, { "region": "eu", "run": "R", "seen": [[1, 2], "x"] }] })]
-        {
+        for message in [
+            json!(null),
+            json!("text"),
+            json!({ "scope": "probe/p", "members": "no" }),
+            json!({ "scope": "probe/p", "incident": "01A",
+            "members": [null, 7, { "name": 7, "since_ms": "x" }], "evidence": [null, { "region": "eu" }, { "region": "eu", "run": "R", "seen": [[1, 2], "x"] }] }),
+        ] {
             let tries = [try_of("slack", "ring", "taken", message)];
             let _ = members(&tries, "probe/p", &[]);
             assert!(failures(&tries, "01A").iter().all(|run| run.seen.is_empty()));

@@ -1,5 +1,9 @@
 //! `GET /incidents/{id}`: who fails, what that has in common, what changed before, and what happened since; and the same as Markdown.
 
+mod facts;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,9 +25,9 @@ use crate::web::model::{Snapshot, words};
 
 use super::card::who_passes;
 use super::frame::Frame;
-use super::incident_facts::{IncidentFacts, facts};
 use super::moments::{at, at_both, on};
 use super::page::{Look, PageError, PageResult, html, snapshot};
+use facts::{IncidentFacts, facts};
 
 /// Members of a group that are shown.
 const MEMBERS: usize = 40;
@@ -213,7 +217,11 @@ fn told(incident: &IncidentModel, now_ms: i64) -> String {
     let mut said: Vec<String> =
         taken.iter().take(10).map(|(channel, at)| format!("{channel} was told at {}", words::when(*at, now_ms))).collect();
     said.extend(
-        incident.owed.iter().take(10).map(|(channel, since)| format!("{channel} is not told yet, since {}", words::when(*since, now_ms))),
+        incident
+            .owed
+            .iter()
+            .take(10)
+            .map(|(channel, since)| format!("{channel} is not told yet, since {}", words::when(*since, now_ms))),
     );
     if said.is_empty() { "No channel was rung for it.".to_owned() } else { format!("{} (UTC).", said.join(" · ")) }
 }
@@ -242,9 +250,9 @@ fn member_group(incident: &IncidentModel, group: Group, latest: &HashMap<&str, &
             sign,
             standing: member.standing.as_str().to_owned(),
             name: words::clip(&member.name, 200),
-            href: probe.zip(member.canary.as_deref()).map_or_else(String::new, |(probe, canary)| {
-                format!("probes/{}?canary={}", encoded(probe), encoded(canary))
-            }),
+            href: probe
+                .zip(member.canary.as_deref())
+                .map_or_else(String::new, |(probe, canary)| format!("probes/{}?canary={}", encoded(probe), encoded(canary))),
             since_ms: member.since_ms,
             streak: member.streak(),
             says: words::clip(member.why.as_deref().or(member.reason.as_deref()).unwrap_or_default(), 300),
@@ -323,7 +331,8 @@ fn try_row(one: &TryView) -> TryRow {
 
 /// The reasons for which it fails, each once, as a mute names them.
 fn reasons(incident: &IncidentModel) -> Vec<String> {
-    let mut reasons: Vec<String> = incident.failures.iter().map(|run| run.reason.clone()).filter(|reason| !reason.is_empty()).collect();
+    let mut reasons: Vec<String> =
+        incident.failures.iter().map(|run| run.reason.clone()).filter(|reason| !reason.is_empty()).collect();
     reasons.sort();
     reasons.dedup();
     reasons.truncate(20);

@@ -77,7 +77,8 @@ impl Reading<'_> {
 
 /// Everything about the incident of this id, scope or key.
 pub(super) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> Result<IncidentFacts, Failure> {
-    let called = |incident: &&IncidentStatus| incident.id == id || incident.scope == id || incident.keys.iter().any(|key| key == id);
+    let called =
+        |incident: &&IncidentStatus| incident.id == id || incident.scope == id || incident.keys.iter().any(|key| key == id);
     let open = snapshot.status.incidents.iter().find(called);
     let kept = api.read(api.reader.incident(open.map_or(id, |open| &open.id).to_owned())).await;
     let mut reading = Reading { api, is_partial: kept.is_err() };
