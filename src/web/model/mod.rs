@@ -5,6 +5,7 @@
 //! A new thing to show is a file here, and a page or a route that shows it.
 
 pub(super) mod overview;
+pub(super) mod probe;
 pub(super) mod recent;
 mod snapshot;
 pub(super) mod strip;
