@@ -133,6 +133,11 @@ impl Demo {
         self.running.address()
     }
 
+    /// Where the dashboard is, with what logs somebody in once.
+    pub fn dashboard(&self) -> String {
+        self.running.login_link("demo")
+    }
+
     /// Where the sandbox is.
     pub fn sandbox(&self) -> SocketAddr {
         self.sandbox.address()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{RunReport, SpanId, TraceId, Verdict};
-use crate::plan::{Cadence, Canary, Limits, Listen, LogFormat, Plan, Probe, Service, testing};
+use crate::plan::{Cadence, Canary, Limits, Listen, LogFormat, Plan, Probe, Proxies, Service, testing};
 
 /// A canary of the probe `p`, every second.
 pub(super) fn canary(region: &str) -> Arc<Canary> {
@@ -34,7 +34,13 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
     };
     Service {
         plan: Arc::new(plan),
-        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None, hosts: Vec::new() },
+        listen: Listen {
+            address: ([127, 0, 0, 1], 0).into(),
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            proxies: Proxies::default(),
+            tls: None,
+        },
         traces: None,
         log_format: LogFormat::Human,
         alerting: Arc::default(),

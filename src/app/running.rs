@@ -11,14 +11,14 @@ use tokio::task::spawn_blocking;
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, Store};
-use crate::outcome::{FanOut, OutcomeSink, Secret, Secrets};
-use crate::plan::{Plan, Service};
+use crate::outcome::{FanOut, OutcomeSink, Secrets};
+use crate::plan::{ListenToken, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots, SyncedPauses, paused,
-    restored_pauses,
+    AccessState, Api, Bound, Hosts, ListenError, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots, SyncedPauses,
+    Token, paused, restored_pauses, restored_root_key,
 };
 
 use super::heartbeat::HeartbeatTask;
@@ -89,6 +89,7 @@ pub enum StartError {
 pub struct Running {
     plan: Arc<Plan>,
     address: SocketAddr,
+    access: Arc<AccessState>,
     reloader: Option<Arc<Reloader>>,
     started: Started,
 }
@@ -105,7 +106,7 @@ impl Running {
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let mut started = Started { store, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
-            Ok((address, reloader)) => Ok(Self { plan, address, reloader, started }),
+            Ok(Begun { address, access, reloader }) => Ok(Self { plan, address, access, reloader, started }),
             Err(error) => {
                 for straggler in started.stop(&plan.limits, Duration::ZERO).await {
                     tracing::warn!(straggler, "the service did not start, and this did not end in time");
@@ -125,6 +126,11 @@ impl Running {
         self.address
     }
 
+    /// An address that lets somebody log in once, within ten minutes, and act under this name.
+    pub fn login_link(&self, name: &str) -> String {
+        format!("http://{}/login?code={}", self.address, self.access.new_code(Role::Act, name))
+    }
+
     /// Stops everything, the runs within their grace. Returns what had not ended by its deadline.
     pub async fn stop(self) -> Vec<String> {
         if let Some(reloader) = &self.reloader {
@@ -134,13 +140,20 @@ impl Running {
     }
 }
 
-/// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
-async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
+/// What a service is asked for from outside, once it has begun.
+struct Begun {
+    address: SocketAddr,
+    access: Arc<AccessState>,
+    reloader: Option<Arc<Reloader>>,
+}
+
+/// Starts everything in order and notes it in `started`.
+async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
     let ServiceParts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
     let start_state = store.start_state(now).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
-    let token = token(&service, &secrets)?;
+    let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
     let tracer = tracer(&service, &secrets)?;
@@ -149,9 +162,13 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
+    let (root_key, new_key) = restored_root_key(&start_state.states);
+    let links = root_key.links();
+    new_key.map(|commit| store.record(commit));
+    let access = Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(&hosts)));
     let shared = RouterState {
         render: renderer(&telemetry),
-        token,
+        access: Arc::clone(&access),
         hosts: Arc::clone(&hosts),
         ready: Arc::default(),
         api: Arc::clone(&api),
@@ -234,16 +251,16 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     if let Some(server) = &started.server {
         server.set_ready(true);
     }
-    Ok((address, reloader))
+    Ok(Begun { address, access, reloader })
 }
 
-/// The token that guards the listener, if it needs one.
-fn token(service: &Service, secrets: &Secrets) -> Result<Option<Secret>, StartError> {
-    let Some(name) = &service.listen.token else { return Ok(None) };
-    match secrets.get(name) {
-        Some(Ok(secret)) => Ok(Some(secret.clone())),
-        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(name))),
-    }
+/// The tokens that guard the listener, each with its value as it is now.
+fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError> {
+    let read = |token: &ListenToken| match secrets.get(&token.secret) {
+        Some(Ok(secret)) => Ok(Token { name: Arc::clone(&token.name), role: token.role, secret: secret.clone() }),
+        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(&token.secret))),
+    };
+    service.listen.tokens.iter().map(read).collect()
 }
 
 fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {

@@ -4,6 +4,7 @@
 
 pub mod log_buckets;
 mod nearest;
+pub mod signing;
 pub mod thread;
 pub mod time;
 

@@ -129,7 +129,9 @@ pub(crate) fn configured(config: &Path, environment: Vec<(String, String)>) -> O
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
     let secrets = read_secrets(&secrets, |name| of_environment.get(name).cloned());
-    let token = listen.token.and_then(|name| Some(secrets.get(&name)?.as_ref().ok()?.expose().to_owned()));
+    // The one that allows most; of alike ones the first.
+    let token = listen.tokens.iter().rev().max_by_key(|token| token.role);
+    let token = token.and_then(|token| Some(secrets.get(&token.secret)?.as_ref().ok()?.expose().to_owned()));
     Some((address, token))
 }
 

@@ -22,7 +22,12 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
     let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let (demo, mut reader) = Demo::start(args.seed, args.incident).await.map_err(|error| Failure::prober(chain(&error)))?;
-    printer.note(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
+    printer.note(&format!(
+        "dashboard  http://{0}/  (to act there, once: {2})\nmetrics  http://{0}/metrics\nsandbox  http://{1}",
+        demo.metrics(),
+        demo.sandbox(),
+        demo.dashboard()
+    ));
     let exit = if let Some(incident) = args.incident {
         tokio::select! {
             exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,

@@ -67,13 +67,18 @@ impl<'f> Checker<'_, 'f> {
                 | ValueKind::OneOrMore(inner),
                 Data::Table(table),
             ) => self.nested(table, inner(), section, node.span),
-            (ValueKind::TableOr(_, other), _) if !matches!(value_kind::check(other, node), Err(ValueError::WrongType)) => {
+            (ValueKind::TableOr(_, other) | ValueKind::TablesOrOne(_, other), _)
+                if !matches!(value_kind::check(other, node), Err(ValueError::WrongType)) =>
+            {
                 self.value(node, other, section, name);
             }
-            (ValueKind::Tables(_) | ValueKind::TablesOr(..) | ValueKind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
+            (
+                ValueKind::Tables(_) | ValueKind::TablesOr(..) | ValueKind::TablesOrOne(..) | ValueKind::OneOrMore(_),
+                Data::List(items),
+            ) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
             }
-            (ValueKind::Tables(inner) | ValueKind::OneOrMore(inner), Data::List(items)) => {
+            (ValueKind::Tables(inner) | ValueKind::TablesOrOne(inner, _) | ValueKind::OneOrMore(inner), Data::List(items)) => {
                 for item in items {
                     match &item.data {
                         Data::Table(table) => self.nested(table, inner(), section, item.span),

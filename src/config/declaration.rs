@@ -123,6 +123,8 @@ pub enum ValueKind {
     Tables(SectionOf),
     /// The same, where a table with the first key of the second section is of that one.
     TablesOr(SectionOf, SectionOf),
+    /// `[[…]]`, or a value of another kind that stands for the only one.
+    TablesOrOne(SectionOf, &'static ValueKind),
     /// `[…]` or `[[…]]`.
     OneOrMore(SectionOf),
     /// A list of names, or tables by name.
@@ -188,6 +190,7 @@ impl ValueKind {
             | Self::TableOr(section, _)
             | Self::Tables(section)
             | Self::TablesOr(section, _)
+            | Self::TablesOrOne(section, _)
             | Self::OneOrMore(section)
             | Self::Regions(section) => Some(section()),
             Self::List(item) | Self::OneOrList(item) | Self::Map(item) | Self::Names(item) => item.section(),
@@ -273,6 +276,7 @@ impl ValueKind {
             Self::TableOrFalse(_) => "a table, or `false`".into(),
             Self::TableOr(_, other) => format!("{}, or a table", other.describe()),
             Self::Tables(_) | Self::TablesOr(..) => "a list of tables".into(),
+            Self::TablesOrOne(_, other) => format!("{}, or a list of tables", other.describe()),
             Self::OneOrMore(_) => "a table, or a list of tables".into(),
             Self::Regions(_) => "a list of names, or tables by name".into(),
         }

@@ -150,9 +150,11 @@ fn read<'f>(
             Data::List(items.map(|item| Node { span, data: Data::Text(item.into()) }).collect())
         }
         // A variable keeps the type that its value in the file has; a new one is text.
+        ValueKind::TablesOrOne(..) if !value.trim_start().starts_with('[') => text(),
         ValueKind::Json if text_so_far => text(),
         ValueKind::List(_)
         | ValueKind::OneOrList(_)
+        | ValueKind::TablesOrOne(..)
         | ValueKind::TableOrFalse(_)
         | ValueKind::DurationOrFalse
         | ValueKind::Regions(_)

@@ -33,6 +33,7 @@ mod find;
 mod fix;
 mod keys;
 mod lint;
+mod listen;
 mod load;
 mod maintenance;
 mod mask;

@@ -144,6 +144,10 @@ fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
             let each = [inner, other].map(|section| reference(section(), definitions));
             json!({ "type": "array", "minItems": 1, "items": { "anyOf": each } })
         }
+        ValueKind::TablesOrOne(inner, other) => {
+            let tables = json!({ "type": "array", "minItems": 1, "items": reference(inner(), definitions) });
+            json!({ "oneOf": [kind(other, definitions), tables] })
+        }
         ValueKind::OneOrMore(inner) => {
             let one = reference(inner(), definitions);
             json!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })

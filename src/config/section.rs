@@ -265,6 +265,22 @@ impl<S: DeclaredSection, K: Value> Value for TableOr<S, K> {
     }
 }
 
+/// As [`ValueKind::TablesOrOne`].
+#[derive(Debug)]
+pub(super) struct TablesOrOne<S, K>(S, K);
+
+impl<S: DeclaredSection, K: Value> Value for TablesOrOne<S, K> {
+    const KIND: ValueKind = ValueKind::TablesOrOne(S::section, &K::KIND);
+    type Of<'t> = Either<Vec<Item<'t, S::Keys<'t>>>, K::Of<'t>>;
+
+    fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, ValueError> {
+        match &node.data {
+            Data::List(nodes) => Ok(Either::Table(items::<Table<S>>(nodes))),
+            _ => K::read(node).map(Either::Value),
+        }
+    }
+}
+
 /// Those of several values that fit.
 fn items<'t, K: Value>(nodes: &'t [Node<'t>]) -> Vec<Item<'t, K::Of<'t>>> {
     nodes.iter().filter_map(|node| Some(Item { value: K::read(node).ok()?, node })).collect()

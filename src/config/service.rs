@@ -12,15 +12,16 @@ use crate::plan::{
 use super::constant::constant;
 use super::context::ServiceContext;
 use super::diagnostic::suggestion;
-use super::keys::{HeartbeatKeys, LimitsKeys, ListenKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
+use super::keys::{HeartbeatKeys, LimitsKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
 use super::mend::Mend;
 use super::probe;
+use super::scope::reserved;
 use super::scope::{MOST_NAMES, NameScope};
-use super::scope::{reserved, unknown_secret};
-use super::section::{Field, Item, Named};
+use super::section::{Field, Named};
 use super::tree::Node;
 use super::{
-    Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, maintenance, redact, secrets, service_template,
+    Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, listen, maintenance, redact, secrets,
+    service_template,
 };
 
 /// The name of the only region of a service that names none.
@@ -67,7 +68,7 @@ pub(super) fn read<'f>(
         context.requests = requests;
     }
     context.redact = redact::read(None, &keys.redact, diagnostics);
-    let listen = listen(&keys.listen, &context, diagnostics);
+    let listen = listen::read(&keys.listen, &context, diagnostics);
     let traces = keys.traces.as_ref().and_then(|traces| self::traces(traces, &context, diagnostics));
     if let Some(defaults) = &keys.alerting.defaults.value {
         context.alert = alert::read(&context.alert, defaults, diagnostics);
@@ -169,38 +170,6 @@ pub(super) fn limits(keys: &LimitsKeys<'_>, diagnostics: &mut Diagnostics) -> Li
         exec: *keys.exec,
         extra_roots: keys.extra_roots.iter().filter_map(|item| file::pem_file(item.value, diagnostics)).collect(),
     }
-}
-
-fn listen(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Listen {
-    let address = *keys.address;
-    if let (Some(name), Some(span)) = (*keys.token, keys.token.span())
-        && !context.secrets.contains_key(name)
-    {
-        diagnostics.push(unknown_secret(name, span, context.secrets.keys().map(|name| &**name)));
-    }
-    if let Some(span) = keys.address.span().filter(|_| !address.ip().is_loopback() && keys.token.is_none()) {
-        diagnostics.push(
-            Diagnostic::at(Code::OpenListener, span, "others can reach this address, and nothing asks who they are")
-                .help("name a secret in `listen.token`, or listen on 127.0.0.1"),
-        );
-    }
-    let hosts = keys.hosts.iter().filter_map(|host| host_name(host, diagnostics)).collect();
-    Listen { address, token: keys.token.map(Arc::from), hosts }
-}
-
-/// A name as it stands in a `Host` header, without the port.
-fn host_name(host: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<String> {
-    let name = host.value.to_ascii_lowercase();
-    let is_label =
-        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if name.trim_end_matches('.').split('.').all(is_label) {
-        return Some(name.trim_end_matches('.').to_owned());
-    }
-    diagnostics
-        .push(Diagnostic::at(Code::InvalidValue, host.node.span, "this is not a host name").help(
-            "names are written such as \"prober.example.com\", without scheme, port or path; addresses need not be listed",
-        ));
-    None
 }
 
 /// The trace settings; nothing without an endpoint.

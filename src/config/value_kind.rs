@@ -369,6 +369,7 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         | ValueKind::TableOr(..)
         | ValueKind::Tables(_)
         | ValueKind::TablesOr(..)
+        | ValueKind::TablesOrOne(..)
         | ValueKind::OneOrMore(_)
         | ValueKind::Regions(_) => Err(ValueError::WrongType),
     }

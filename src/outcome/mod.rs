@@ -10,6 +10,7 @@ mod http;
 mod ids;
 mod json;
 mod ledger;
+mod link_key;
 mod reason;
 mod redact;
 mod report;
@@ -28,6 +29,7 @@ pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use json::{REPORT_VERSION, cell_to_json, location_to_json, seen_to_json};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
+pub use link_key::LinkKey;
 pub use reason::Reason;
 pub use redact::{Redactor, TextKind};
 pub use report::{

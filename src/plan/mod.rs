@@ -16,6 +16,7 @@ pub mod expr;
 mod files;
 mod http;
 mod kind;
+mod listen;
 mod maintenance;
 mod names;
 mod only;
@@ -48,12 +49,13 @@ pub use http::{
     Part, PartContent, Pem, Redirects, RequestDefaults, Resolve, TlsSettings, is_safe,
 };
 pub use kind::StepKind;
+pub use listen::{Listen, ListenTls, ListenToken, Network, NoNetwork, Proxies, Role};
 pub use maintenance::{Maintenance, MaintenanceTime, Period};
 pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
 pub use only::{Excerpt, excerpt_for};
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
-pub use service::{Limits, Listen, LogFormat, SecretSource, Service, Traces};
+pub use service::{Limits, LogFormat, SecretSource, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
 pub use step::{Action, Carry, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled, warns};

@@ -1,11 +1,10 @@
 //! Settings of the process that are not about one probe.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Alerting, Heartbeat, Plan, SelfCheckSettings, StoreSettings};
+use super::{Alerting, Heartbeat, Listen, Plan, SelfCheckSettings, StoreSettings};
 
 /// A whole, validated configuration: the plan and how the process around it behaves.
 #[derive(Debug)]
@@ -26,17 +25,6 @@ pub struct Service {
     pub self_check: Option<SelfCheckSettings>,
     /// The dead-man's switch.
     pub heartbeat: Option<Arc<Heartbeat>>,
-}
-
-/// The HTTP listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listen {
-    /// Address; loopback unless configured.
-    pub address: SocketAddr,
-    /// Bearer token's source, required when the address is not loopback. Names a secret.
-    pub token: Option<Arc<str>>,
-    /// Names, in lower case, that requests may call it by beside addresses, `localhost` and the host of `alerting.public_url`.
-    pub hosts: Vec<String>,
 }
 
 /// OTLP export over HTTP/protobuf.

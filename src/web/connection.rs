@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::access::Arrival;
 use super::connection_slots::{ConnectionSlot, ConnectionState, CutReason};
 
 /// Bytes of a request's head, and of what is buffered of an answer.
@@ -26,6 +27,7 @@ const HEAD_BYTES: usize = 64 << 10;
 /// Answers until the peer goes, the connection is cut, or, after `stop`, what is under way is answered.
 pub(super) async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin,
+    arrival: Arrival,
     slot: ConnectionSlot,
     routes: Router,
     stop: CancellationToken,
@@ -39,6 +41,7 @@ pub(super) async fn serve(
         let mut request =
             request.map(|body| Body::new(TrackedBody { body, connection: Arc::clone(connection), end: ConnectionState::heard }));
         request.extensions_mut().insert(Arc::clone(connection));
+        request.extensions_mut().insert(arrival);
         let (answer, connection) = (routes.clone().oneshot(request), Arc::clone(connection));
         async move {
             let answer = answer.await;
@@ -192,7 +195,8 @@ mod tests {
             .route("/stream", get(move || async move { Body::from_stream(endless.lock().unwrap().take().unwrap()) }));
         let (here, there) = tokio::io::duplex(1 << 10);
         let slot = ConnectionSlots::new(8).take().unwrap();
-        tokio::spawn(serve(there, slot, routes, CancellationToken::new()));
+        let arrival = Arrival { peer: [127, 0, 0, 1].into(), tls: false };
+        tokio::spawn(serve(there, arrival, slot, routes, CancellationToken::new()));
         here
     }
 

@@ -2,10 +2,17 @@
 
 use std::io::Write as _;
 
-use axum::http::{HeaderMap, header};
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+/// The most bytes of a page.
+const PAGE_BYTES: usize = 64 << 20;
 
 /// Whether an `Accept-Encoding` names gzip, or everything, with a weight above zero.
 pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
@@ -28,6 +35,31 @@ pub(super) fn compressed(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
     encoder.write_all(body)?;
     Ok(encoder.finish()?.into())
+}
+
+/// Compresses the answer of a page for who asks for that. An event stream is left as it is: it is made for being sent at once.
+pub(super) async fn page(request: Request, next: Next) -> Response {
+    let is_asked = is_accepted(request.headers());
+    let response = next.run(request).await;
+    let is_text = |value: &HeaderValue| value.as_bytes().starts_with(b"text/");
+    if !is_asked || !response.headers().get(header::CONTENT_TYPE).is_some_and(is_text) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(plain) = to_bytes(body, PAGE_BYTES).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    match compressed(&plain) {
+        Ok(small) => {
+            parts.headers.remove(header::CONTENT_LENGTH);
+            parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            Response::from_parts(parts, small.into())
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a page is sent as it is, since it could not be compressed");
+            Response::from_parts(parts, plain.into())
+        }
+    }
 }
 
 #[cfg(test)]

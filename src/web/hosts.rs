@@ -4,27 +4,60 @@
 //! meant for this machine only. It cannot choose what `Host` says, so a name that nobody has allowed is refused, on every route.
 
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::{HeaderMap, StatusCode, Uri, Version, header};
-use url::{Host, Url};
+use url::Url;
 
 /// The names that are answered to.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     listed: Vec<String>,
-    public: RwLock<Option<String>>,
+    public: RwLock<Option<Arc<PublicUrl>>>,
+}
+
+/// `alerting.public_url`, as far as requests are held against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PublicUrl {
+    /// Its host, in lower case, without a dot at its end; an IPv6 address in brackets.
+    host: String,
+    /// As browsers write it, such as `https://ops.example.com`.
+    pub(super) origin: String,
+    /// Its path without a slash at its end; empty for most.
+    pub(super) path: String,
+    /// The whole, without a slash at its end.
+    pub(super) whole: String,
+}
+
+impl PublicUrl {
+    /// Reads it; nothing if it is no URL with a host.
+    pub(super) fn read(url: &str) -> Option<Self> {
+        let url = Url::parse(url).ok()?;
+        let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
+        let (origin, path) = (url.origin().ascii_serialization(), url.path().trim_end_matches('/').to_owned());
+        Some(Self { host, whole: format!("{origin}{path}"), origin, path })
+    }
+
+    /// Whether a request for this host and port is for its host.
+    pub(super) fn is_called(&self, asked: &str) -> bool {
+        name_of(asked) == self.host
+    }
 }
 
 impl Hosts {
     /// The names of `listen.hosts`, in lower case, and the host of `alerting.public_url`.
     pub(crate) fn new(listed: Vec<String>, public_url: Option<&str>) -> Self {
-        Self { listed, public: RwLock::new(public_url.and_then(host_of)) }
+        Self { listed, public: RwLock::new(public_url.and_then(PublicUrl::read).map(Arc::new)) }
     }
 
     /// What `alerting.public_url` says from now on.
     pub(crate) fn set_public(&self, public_url: Option<&str>) {
-        *self.public.write().unwrap_or_else(PoisonError::into_inner) = public_url.and_then(host_of);
+        *self.public.write().unwrap_or_else(PoisonError::into_inner) = public_url.and_then(PublicUrl::read).map(Arc::new);
+    }
+
+    /// What `alerting.public_url` says.
+    pub(super) fn public(&self) -> Option<Arc<PublicUrl>> {
+        self.public.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a request may be answered; if not, with which status and why.
@@ -54,24 +87,20 @@ impl Hosts {
     }
 
     fn knows(&self, host: &str) -> bool {
-        let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
-        let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+        let name = name_of(host);
         let inside = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        if inside.unwrap_or(name).parse::<IpAddr>().is_ok() {
+        if inside.unwrap_or(&name).parse::<IpAddr>().is_ok() {
             return true;
         }
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        let public = self.public.read().unwrap_or_else(PoisonError::into_inner);
-        name == "localhost" || self.listed.contains(&name) || public.as_ref() == Some(&name)
+        name == "localhost" || self.listed.contains(&name) || self.public().is_some_and(|public| public.host == name)
     }
 }
 
-/// The host of a URL, if it is a name.
-fn host_of(url: &str) -> Option<String> {
-    match Url::parse(url).ok()?.host()? {
-        Host::Domain(name) => Some(name.strip_suffix('.').unwrap_or(name).to_owned()),
-        Host::Ipv4(_) | Host::Ipv6(_) => None,
-    }
+/// The name in a host with or without a port, in lower case.
+fn name_of(host: &str) -> String {
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
 #[cfg(test)]

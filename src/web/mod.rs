@@ -4,6 +4,7 @@
 //! never runs on the runtime that probes. A new route of the API begins in `api`, a new page in `pages`; what both show is made in
 //! `model`.
 
+mod access;
 mod api;
 mod connection;
 mod connection_slots;
@@ -15,6 +16,8 @@ mod routes;
 mod secrets;
 mod server;
 
+pub(crate) use access::{AccessState, Token};
+pub use access::{RootKey, restored_root_key};
 pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
 pub(crate) use hosts::Hosts;
 pub use model::Snapshots;

@@ -1,7 +1,7 @@
 //! The routes: what each asks of who calls it.
 //!
-//! Every route asks for a name that may be called (see `hosts`). `/metrics` and the API ask for the bearer token where one is
-//! configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are open: they say `ok` or `not ready` and
+//! Every route asks for a name that may be called (see `hosts`). `/metrics` and the API ask who calls (see `access`) where a token
+//! is configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are open: they say `ok` or `not ready` and
 //! nothing else, and orchestrators cannot send a token. A route of the API is declared in `api`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,18 +13,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use serde_json::json;
-use subtle::ConstantTimeEq as _;
 
-use crate::outcome::Secret;
-
+use super::access::{self, AccessState};
 use super::api::{self, Api};
-use super::connection_slots::ConnectionState;
 use super::gzip;
 use super::hosts::Hosts;
-use super::pages;
+use super::pages::{self, LiveHub};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -37,8 +34,8 @@ const BODY: usize = 64 << 10;
 pub(crate) struct RouterState {
     /// What `/metrics` says.
     pub(crate) render: Arc<RenderMetrics>,
-    /// What callers must send, if anything.
-    pub(crate) token: Option<Secret>,
+    /// Who may do what.
+    pub(crate) access: Arc<AccessState>,
     /// By which names it may be called.
     pub(crate) hosts: Arc<Hosts>,
     /// What `/readyz` says.
@@ -48,25 +45,44 @@ pub(crate) struct RouterState {
 }
 
 pub(super) fn routes(shared: RouterState) -> Router {
-    let guarded =
-        Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
+    let access = Arc::clone(&shared.access);
+    let reads = middleware::from_fn_with_state(Arc::clone(&access), access::api_reads);
+    let guarded = Router::new().route("/metrics", get(metrics)).route_layer(reads);
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
-    let pages = pages::reading()
-        .route_layer(middleware::from_fn_with_state(shared.clone(), guard))
-        .layer(middleware::from_fn_with_state(shared.clone(), started));
-    let all = open.merge(guarded).merge(api(&shared)).merge(pages::open()).merge(pages).fallback(nowhere);
-    all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared)
+    let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared)).fallback(nowhere);
+    let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
+    // A layer of a router runs after it has found the route, which the prefix of a public URL would keep it from.
+    Router::new().fallback_service(all).layer(middleware::from_fn_with_state(access, access::arrive))
 }
 
 fn api(shared: &RouterState) -> Router<RouterState> {
-    let reading = api::reading().route_layer(middleware::from_fn_with_state(shared.clone(), guard));
-    let changing = api::changing().route_layer(middleware::from_fn_with_state(shared.clone(), guard_changes));
+    let access = &shared.access;
+    let reading = api::reading().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_reads));
+    let changing = api::changing().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_changes));
     reading
         .merge(changing)
         .layer(middleware::from_fn_with_state(shared.clone(), started))
+        .merge(access::login_codes(Arc::clone(access)))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::map_response(in_json))
+}
+
+/// What people look at. Pages that ask who looks are guarded by `access::pages`.
+fn pages(shared: &RouterState) -> Router<RouterState> {
+    let live = Arc::new(LiveHub::new(pages::reading()));
+    let known = pages::reading()
+        .layer(middleware::from_fn(gzip::page))
+        .merge(pages::following())
+        .merge(pages::acting())
+        .layer(Extension(live))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared.access), access::pages))
+        .layer(middleware::from_fn_with_state(shared.clone(), started));
+    access::login_routes(Arc::clone(&shared.access))
+        .merge(known)
+        .merge(pages::open())
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::map_response(access::secured))
 }
 
 /// Makes every refusal JSON, including those made before a handler is called.
@@ -106,17 +122,6 @@ async fn started(State(shared): State<RouterState>, mut request: Request, next: 
     next.run(request).await
 }
 
-/// What changes something asks for the token, and without one nobody may.
-async fn guard_changes(state: State<RouterState>, request: Request, next: Next) -> Response {
-    if state.token.is_none() {
-        return refusal(
-            StatusCode::FORBIDDEN,
-            "this changes something, and the service has no token to ask for: name a secret in `listen.token` and restart it",
-        );
-    }
-    guard(state, request, next).await
-}
-
 fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
@@ -151,21 +156,4 @@ async fn metrics(State(shared): State<RouterState>, headers: HeaderMap) -> Respo
     let kind = [(header::CONTENT_TYPE, content_type), (header::VARY, "accept, accept-encoding")];
     let encoding = as_gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
     (kind, encoding, Body::from(body)).into_response()
-}
-
-async fn guard(State(shared): State<RouterState>, request: Request, next: Next) -> Response {
-    let Some(token) = &shared.token else { return next.run(request).await };
-    let offered = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = offered.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    // Compared in constant time.
-    let is_known = |offered: &str| offered.as_bytes().ct_eq(token.expose().as_bytes()).into();
-    if bearer.is_some_and(|(_, offered)| is_known(offered.trim())) {
-        if let Some(connection) = request.extensions().get::<Arc<ConnectionState>>() {
-            connection.know();
-        }
-        next.run(request).await
-    } else {
-        let body = Json(json!({ "error": "a bearer token is needed: give `--token`, or SERINUS_TOKEN" }));
-        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response()
-    }
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::plan::FileShares;
 
+use super::access::Arrival;
 use super::connection;
 use super::connection_slots::ConnectionSlots;
 use super::routes::{RouterState, routes};
@@ -98,12 +99,13 @@ async fn accept(listener: TcpListener, shared: RouterState, connections: &TaskTr
     let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) if has_file(&stream) => {
+            Ok((stream, peer)) if has_file(&stream) => {
                 let Some(slot) = slots.take() else { continue };
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection to the listener may be slow");
                 }
-                connections.spawn(connection::serve(stream, slot, routes.clone(), stop.clone()));
+                let arrival = Arrival { peer: peer.ip(), tls: false };
+                connections.spawn(connection::serve(stream, arrival, slot, routes.clone(), stop.clone()));
                 // Whoever gave way closes before the next one comes.
                 tokio::task::yield_now().await;
             }
@@ -181,9 +183,10 @@ mod tests {
 
     use axum::body::Bytes;
 
+    use super::super::access::testing::asking;
     use super::super::hosts::Hosts;
     use super::*;
-    use crate::outcome::Secret;
+    use crate::plan::Role;
 
     #[test]
     fn only_a_want_of_files_or_memory_holds_up_the_listener() {
@@ -196,9 +199,10 @@ mod tests {
     fn serve(ip: Ipv4Addr, token: Option<&str>) -> Server {
         let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));
         let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
+        let tokens: Vec<_> = token.map(|token| ("token", token, Role::Act)).into_iter().collect();
         let shared = RouterState {
             render: Arc::new(render),
-            token: token.map(Secret::new),
+            access: Arc::new(asking(&tokens)),
             hosts: Arc::new(Hosts::new(vec!["x".to_owned()], None)),
             ready: Arc::default(),
             api: Arc::default(),

@@ -21,7 +21,7 @@ pub(super) use exec::ExecKeys;
 pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
 pub(super) use library::{Library, LibraryKeys, Use, UseKeys, of_steps_only};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys, SloKeys};
-pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
+pub(super) use service::{LimitsKeys, ListenKeys, ListenTlsKeys, SecretKeys, Service, ServiceKeys, TokenKeys, TracesKeys};
 pub(super) use step::{ExpectationKeys, Expectations, RetryKeys, StepItem, StepKeys};
 pub(super) use tcp::{TcpKeys, TcpReadKeys, TcpSendKeys, TcpTlsKeys};
 

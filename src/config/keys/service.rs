@@ -1,10 +1,10 @@
 //! Keys of the service's file.
 
-use crate::plan::LogFormat;
+use crate::plan::{LogFormat, Role};
 
 use super::super::declaration::{Key, Rule, Section};
 use super::super::section::{
-    DeclaredSection, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words,
+    DeclaredSection, Field, List, Map, Names, OneOrMore, Regions, Table, TablesOrOne, schemes, section, sentence, words,
 };
 use super::super::value_kind::{
     Bool, Choice, Default, Duration, File, Glob, Integer, Json, Lint, Schemes, Share, Size, Slug, SocketAddress, Template,
@@ -82,10 +82,41 @@ section! {
     Listen as ListenKeys: "listen", "`listen`" {
         /// Where `/metrics` and the health routes are served.
         address: SocketAddress = "127.0.0.1:9464",
-        /// Name of the secret that callers send as bearer token; needed unless the address is loopback.
-        token: Slug,
+        /// Who may ask, as `[[listen.token]]` tables, or the name of a secret, which is then the only token and may act; needed unless the address is loopback.
+        token: TablesOrOne<Token, Slug>,
         /// Names that requests may call it by, beside addresses, `localhost` and the host of `alerting.public_url`.
         hosts: List<Text> = [],
+        /// Addresses or networks of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and user header are believed.
+        trusted_proxies: List<Text> = [],
+        /// The header in which trusted proxies say who asks, such as "x-forwarded-user"; they must take it from everybody else.
+        user_header: Text,
+        /// What whoever the proxies name may do.
+        user_role: Choice<Role> = "read",
+        /// The certificate that the listener proves itself with; it speaks plain HTTP without.
+        tls: Table<ListenTls>,
+    }
+    rules: &[Rule::Needs("user_header", "trusted_proxies"), Rule::Needs("user_role", "user_header")];
+}
+
+section! {
+    /// `listen.token`.
+    Token as TokenKeys: "token", "a token" {
+        /// Who uses it; the audit log shows it.
+        name: Slug [required],
+        /// Name of the secret that is the token's value.
+        secret: Slug [default "the token's `name`"],
+        /// What it allows: to look, or to change something as well.
+        role: Choice<Role> = "read",
+    }
+}
+
+section! {
+    /// `listen.tls`.
+    ListenTls as ListenTlsKeys: "listen_tls", "`listen.tls`" {
+        /// PEM file of the certificate, and of those between it and a root.
+        certificate: File [required],
+        /// PEM file of its private key.
+        key: File [required],
     }
 }
 
@@ -126,6 +157,10 @@ section! {
         /// Whether probes may run programs on this machine, with the rights of this service.
         exec: Bool = false,
     }
+}
+
+words! {
+    Role { "read" => Read, "act" => Act }
 }
 
 words! {

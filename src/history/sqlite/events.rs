@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 use super::prune::{SLICE, more};
 use crate::history::{EventFilter, EventKind, EventRow, EventView, ReadError};
 
-const COLUMNS: &str = "id, at_ms, kind, probe, incident, by, what, text";
+const COLUMNS: &str = "id, at_ms, kind, probe, incident, author, what, text";
 
 /// Where a page begins: after the event of then that has this id.
 #[derive(Debug, Clone, Copy)]
@@ -112,4 +112,39 @@ fn view(row: &Row<'_>) -> rusqlite::Result<EventView> {
         what: row.get(6)?,
         text: row.get(7)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many events there are, a page of all, of a probe or of an incident takes only as long as the page is.
+    #[test]
+    fn lists_are_read_from_an_index_in_their_order() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        let probe = EventFilter { probe: Some("p".to_owned()), ..EventFilter::default() };
+        let incident = EventFilter { incident: Some("I1".to_owned()), ..EventFilter::default() };
+        for (filter, index) in [
+            (EventFilter::default(), "events_by_time"),
+            (EventFilter { kinds: vec![EventKind::Note], since_ms: Some(5), ..EventFilter::default() }, "events_by_time"),
+            (probe.clone(), "events_by_probe"),
+            (EventFilter { since_ms: Some(5), until_ms: Some(9), ..probe }, "events_by_probe"),
+            (incident, "events_by_incident"),
+        ] {
+            for after in [None, Some(EventCursor { at_ms: 7, id: "E1" })] {
+                let (sql, values) = question(&filter, 50, after);
+                let plan: Vec<String> = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                    .unwrap()
+                    .query_map(params_from_iter(values), |row| row.get(3))
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap();
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{filter:?}: {plan:#?}");
+                let read: Vec<&String> = plan.iter().filter(|step| step.contains("events")).collect();
+                assert!(read.iter().all(|step| step.contains(&format!("INDEX {index}"))), "{filter:?}: {plan:#?}");
+            }
+        }
+    }
 }

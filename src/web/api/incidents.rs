@@ -35,7 +35,7 @@ pub(super) struct IncidentsQuery {
 /// Who is at it, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AckRequest {
+pub(in crate::web) struct AckRequest {
     by: Option<String>,
     reason: Option<String>,
 }
@@ -43,13 +43,13 @@ pub(super) struct AckRequest {
 /// Who says that it is over, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CloseRequest {
+pub(in crate::web) struct CloseRequest {
     by: Option<String>,
     why: Option<String>,
 }
 
 /// `GET /api/v1/incidents`
-pub(super) async fn list(
+pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
     Query(wanted): Query<IncidentsQuery>,
 ) -> Result<Json<Page<IncidentView>>, Failure> {
@@ -62,7 +62,10 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/incidents/{id}`
-pub(super) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, Failure> {
+pub(in crate::web) async fn one(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentDetail>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
     let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
@@ -89,7 +92,7 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
 }
 
 /// `POST /api/v1/incidents/{id}/ack`
-pub(super) async fn acknowledge(
+pub(in crate::web) async fn acknowledge(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     Json(asked): Json<AckRequest>,
@@ -113,7 +116,7 @@ fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
 }
 
 /// `POST /api/v1/incidents/{id}/close`
-pub(super) async fn close(
+pub(in crate::web) async fn close(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     Json(asked): Json<CloseRequest>,

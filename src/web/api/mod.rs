@@ -7,13 +7,13 @@
 //! `config/README.md`.
 
 mod failure;
-mod incidents;
-mod mutes;
+pub(in crate::web) mod incidents;
+pub(in crate::web) mod mutes;
 mod names;
 mod pauses;
 mod runs;
 mod status;
-mod verbs;
+pub(in crate::web) mod verbs;
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};

@@ -85,7 +85,7 @@ fn row(mute: &Mute, keep: bool) -> StateRow {
 /// What is to be muted, and for how long.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MuteRequest {
+pub(in crate::web) struct MuteRequest {
     probe: String,
     reason: Option<String>,
     subject: Option<String>,
@@ -97,19 +97,22 @@ pub(super) struct MuteRequest {
 /// What is not to be muted any more.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UnmuteRequest {
+pub(in crate::web) struct UnmuteRequest {
     probe: String,
     reason: Option<String>,
     subject: Option<String>,
 }
 
 /// `GET /api/v1/mutes`
-pub(super) async fn list(Extension(api): Extension<ApiState>) -> Json<Value> {
+pub(in crate::web) async fn list(Extension(api): Extension<ApiState>) -> Json<Value> {
     Json(json!({ "items": api.mutes.in_force().iter().map(shown).collect::<Vec<_>>() }))
 }
 
 /// `POST /api/v1/mutes`
-pub(super) async fn mute(Extension(api): Extension<ApiState>, Json(asked): Json<MuteRequest>) -> Result<Json<Value>, Failure> {
+pub(in crate::web) async fn mute(
+    Extension(api): Extension<ApiState>,
+    Json(asked): Json<MuteRequest>,
+) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
         known_reason(word)?;
@@ -138,7 +141,10 @@ pub(super) async fn mute(Extension(api): Extension<ApiState>, Json(asked): Json<
 }
 
 /// `POST /api/v1/mutes/end`
-pub(super) async fn end(Extension(api): Extension<ApiState>, Json(asked): Json<UnmuteRequest>) -> Result<Json<Value>, Failure> {
+pub(in crate::web) async fn end(
+    Extension(api): Extension<ApiState>,
+    Json(asked): Json<UnmuteRequest>,
+) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.
     let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));
@@ -169,7 +175,7 @@ impl Api {
     }
 
     /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
-    pub(super) async fn store_state(&self, row: StateRow) -> bool {
+    pub(in crate::web) async fn store_state(&self, row: StateRow) -> bool {
         let commit = Commit { states: vec![row], ..Commit::default() };
         tokio::time::timeout(DURABLE_WITHIN, self.recorder.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
     }

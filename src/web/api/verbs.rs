@@ -19,7 +19,7 @@ const MOST: usize = 100;
 /// What is paused, and for how long.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PauseRequest {
+pub(in crate::web) struct PauseRequest {
     target: String,
     for_seconds: Option<f64>,
     by: Option<String>,
@@ -29,12 +29,15 @@ pub(super) struct PauseRequest {
 /// A probe's name or a canary's id.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TargetRequest {
+pub(in crate::web) struct TargetRequest {
     target: String,
 }
 
 /// `POST /api/v1/pause`
-pub(super) async fn pause(Extension(api): Extension<ApiState>, Json(asked): Json<PauseRequest>) -> Result<Json<Value>, Failure> {
+pub(in crate::web) async fn pause(
+    Extension(api): Extension<ApiState>,
+    Json(asked): Json<PauseRequest>,
+) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
@@ -47,7 +50,7 @@ pub(super) async fn pause(Extension(api): Extension<ApiState>, Json(asked): Json
 }
 
 /// `POST /api/v1/resume`
-pub(super) async fn resume(
+pub(in crate::web) async fn resume(
     Extension(api): Extension<ApiState>,
     Json(asked): Json<TargetRequest>,
 ) -> Result<Json<Value>, Failure> {
@@ -76,7 +79,7 @@ pub(super) async fn resume(
 }
 
 /// `POST /api/v1/trigger`
-pub(super) async fn trigger(
+pub(in crate::web) async fn trigger(
     Extension(api): Extension<ApiState>,
     Json(asked): Json<TargetRequest>,
 ) -> Result<Json<Value>, Failure> {
@@ -147,6 +150,6 @@ pub struct LastReload {
 }
 
 /// `POST /api/v1/reload`
-pub(super) async fn reload(Extension(api): Extension<ApiState>) -> Json<Reloaded> {
+pub(in crate::web) async fn reload(Extension(api): Extension<ApiState>) -> Json<Reloaded> {
     Json((api.reload)().await)
 }

@@ -183,7 +183,8 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn group(&mut self, status: &ProbeStatus, probe: Option<&Probe>, mut canaries: Vec<&CanaryStatus>) -> Group {
-        canaries.sort_by_key(|canary| (Reverse(canary.standing), Reverse(canary.failures)));
+        // Not by how often they failed, which would move rows with every run.
+        canaries.sort_by_key(|canary| Reverse(canary.standing));
         let mut by_health = ByHealth::default();
         canaries.iter().for_each(|canary| by_health.add(canary.standing));
         let is_open = self.filter.open.iter().any(|open| open.split('/').next() == Some(&status.probe));
@@ -258,7 +259,7 @@ impl Maker<'_> {
         let seen: Vec<&Mark> = self.marks.of(&canary.canary).filter(|mark| mark.due_ms >= self.axis.from_ms).collect();
         let last = seen.iter().rev().find(|mark| matches!(mark.kind, MarkKind::Passed | MarkKind::Degraded | MarkKind::Failed));
         Row {
-            name: place(canary),
+            name: place(&canary.region, &canary.cell),
             href: format!("probes/{}?canary={}", encoded(&canary.probe), encoded(&canary.canary)),
             health: canary.standing,
             now: now(canary),
@@ -276,10 +277,15 @@ pub(in crate::web) fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// `eu · ios, large`.
-fn place(canary: &CanaryStatus) -> String {
-    let values: Vec<&str> = canary.cell.split(',').filter_map(|pair| pair.split_once('=').map(|(_, value)| value)).collect();
-    if values.is_empty() { canary.region.clone() } else { format!("{} · {}", canary.region, values.join(", ")) }
+/// `eu · ios · tracks 500`: a value that is a word speaks for itself, a number needs its key.
+pub(in crate::web) fn place(region: &str, cell: &str) -> String {
+    let value = |pair: &str| match pair.split_once('=') {
+        Some((key, value)) if value.parse::<f64>().is_ok() || matches!(value, "true" | "false") => format!("{key} {value}"),
+        Some((_, value)) => value.to_owned(),
+        None => pair.to_owned(),
+    };
+    let values = cell.split(',').filter(|pair| !pair.is_empty()).map(value);
+    std::iter::once(region.to_owned()).chain(values).collect::<Vec<_>>().join(" · ")
 }
 
 /// What is so of a canary, after its glyph.

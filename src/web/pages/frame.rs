@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use crate::alert::status::Counts;
 use crate::plan::Severity;
+use crate::web::access::{Caller, FormToken, Via};
+use crate::web::model::overview::encoded;
 use crate::web::model::words;
 
 use super::assets;
+use super::said::Said;
 
 /// The worst that is open, as title and icon tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,22 @@ impl Alarm {
     }
 }
 
+impl Viewer {
+    /// Somebody who is known, or nobody in particular.
+    pub(super) fn of(caller: Option<&Caller>, form: FormToken) -> Self {
+        let Some(caller) = caller else { return Self::default() };
+        let key = caller.link().map(|scope| format!("?key={}&incident={}", encoded(&scope.key), encoded(&scope.incident)));
+        Self {
+            name: (caller.via != Via::Open).then(|| caller.name.to_string()),
+            may_act: caller.may_act(),
+            can_log_out: caller.via == Via::Session,
+            can_log_in: matches!(caller.via, Via::Link(_)),
+            form: form.0,
+            key: key.unwrap_or_default(),
+        }
+    }
+}
+
 /// Who looks at a page.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Viewer {
@@ -47,25 +66,12 @@ pub(super) struct Viewer {
     pub(super) may_act: bool,
     /// Whether there is a session to end.
     pub(super) can_log_out: bool,
+    /// Whether he would see more after he logged in.
+    pub(super) can_log_in: bool,
     /// What a form must carry.
     pub(super) form: String,
-    /// The part of a link's query that lets somebody read without a session, with its `?`; empty where it is not needed.
+    /// What links to runs must carry for who has only the link of an incident, with its `?`; empty for all others.
     pub(super) key: String,
-}
-
-/// What an action that led here has to say.
-#[derive(Debug, Clone)]
-pub(super) struct Said {
-    /// Whether it was done.
-    pub(super) done: bool,
-    /// One or two sentences.
-    pub(super) text: String,
-}
-
-impl Said {
-    pub(super) fn class(&self) -> &'static str {
-        if self.done { "yes" } else { "no" }
-    }
 }
 
 /// The frame of a page.

@@ -8,18 +8,41 @@
 //! A new page is a file here with its handler and its template, a route in [`reading`], and where it is one of the bar, a line of
 //! `frame::NAV`. Geometry and classes only: no `style` attribute and no inline script passes the content security policy.
 
+mod actions;
 mod assets;
 mod card;
 mod frame;
+mod live;
 mod overview;
 mod page;
+mod said;
+
+pub(super) use live::LiveHub;
 
 use axum::Router;
-use axum::routing::get;
+use axum::middleware;
+use axum::routing::{get, post};
 
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(overview::overview))
+    Router::new().route("/", get(overview::overview)).layer(middleware::from_fn(said::once))
+}
+
+/// Routes that do something, and lead back to a page that says what.
+pub(super) fn acting<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/incidents/{id}/ack", post(actions::acknowledge))
+        .route("/incidents/{id}/close", post(actions::close))
+        .route("/pause", post(actions::pause))
+        .route("/resume", post(actions::resume))
+        .route("/mute", post(actions::mute))
+        .route("/unmute", post(actions::unmute))
+        .route("/trigger", post(actions::trigger))
+}
+
+/// What changes on them, while somebody looks.
+pub(super) fn following<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/live", get(live::live))
 }
 
 /// Routes that everybody may ask for.

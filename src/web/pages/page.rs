@@ -10,10 +10,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::web::Api;
+use crate::web::access::{Base, Caller, FormToken};
 use crate::web::api::Failure;
 use crate::web::model::Snapshot;
 
-use super::frame::{Alarm, Frame, Said, Viewer};
+use super::frame::{Alarm, Frame, Viewer};
+use super::said::{self, Said};
 
 /// The request of a page.
 #[derive(Debug, Clone)]
@@ -22,8 +24,10 @@ pub(super) struct Look {
     pub(super) base: String,
     /// The page's own address with its query, relative to the base.
     pub(super) here: String,
-    /// Who looks.
+    /// Who looks, as pages show it.
     pub(super) viewer: Viewer,
+    /// The same, as it is known.
+    pub(super) caller: Option<Caller>,
     /// What the action that led here has to say.
     pub(super) said: Option<Said>,
     /// Whether the screen is small, as far as the browser says.
@@ -34,13 +38,20 @@ impl<S: Sync> FromRequestParts<S> for Look {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        // A page that is rendered for those who follow it is looked at as by them.
+        if let Some(look) = parts.extensions.get::<Self>() {
+            return Ok(look.clone());
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let here = path.trim_start_matches('/');
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let form = parts.extensions.get::<FormToken>().cloned().unwrap_or_default();
         Ok(Self {
-            base: "/".to_owned(),
+            base: parts.extensions.get::<Base>().map_or_else(|| "/".to_owned(), |base| base.0.clone()),
             here: if here.is_empty() || here.starts_with('?') { format!("./{here}") } else { here.to_owned() },
-            viewer: Viewer::default(),
-            said: None,
+            viewer: Viewer::of(caller.as_ref(), form),
+            caller,
+            said: said::read(&parts.headers),
             is_small: is_small(&parts.headers),
         })
     }
@@ -131,11 +142,7 @@ impl IntoResponse for PageError {
 /// A rendered page.
 pub(super) fn html(page: &impl Template) -> Response {
     match page.render() {
-        Ok(text) => (
-            [(header::CACHE_CONTROL, "no-store"), (header::VARY, "user-agent, sec-ch-ua-mobile, accept-encoding, cookie")],
-            Html(text),
-        )
-            .into_response(),
+        Ok(text) => ([(header::VARY, "user-agent, sec-ch-ua-mobile, accept-encoding, cookie")], Html(text)).into_response(),
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -112,3 +112,24 @@ impl Names {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However long history is, only what was due since is looked at.
+    #[test]
+    fn the_first_run_is_found_by_its_due_time_and_the_others_by_their_numbers() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::super::schema::migrate(&mut connection).unwrap();
+        let plan = |sql: &str| -> String {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>();
+            steps.unwrap().join("; ")
+        };
+        assert_eq!(plan(FIRST), "SEARCH runs USING COVERING INDEX runs_by_due (due_ms>?)");
+        let marks = plan(MARKS);
+        assert!(marks.starts_with("SEARCH runs USING INTEGER PRIMARY KEY (rowid>?)"), "{marks}");
+        assert!(!marks.contains("TEMP B-TREE"), "{marks}");
+    }
+}

@@ -6,7 +6,8 @@ CREATE TABLE events (
     kind TEXT NOT NULL,
     probe TEXT,
     incident TEXT,
-    by TEXT,
+    -- Who did it.
+    author TEXT,
     what TEXT NOT NULL,
     text TEXT NOT NULL
 ) STRICT;

@@ -52,7 +52,7 @@
     }
     local(part);
     if (id === "asof") state();
-    else { part.classList.remove("changed"); void part.offsetWidth; part.classList.add("changed"); }
+    else if (id === "incidents") { part.classList.remove("changed"); void part.offsetWidth; part.classList.add("changed"); }
   };
   const release = () => { for (const [id, html] of [...held]) put(id, html); };
   document.addEventListener("pointermove", release, { passive: true });

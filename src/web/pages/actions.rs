@@ -1,0 +1,200 @@
+//! What people do on pages: forms in, the API's own verbs, and back to the page with what was done.
+//!
+//! Nothing is decided here: each action is the route of the API by the same name, with the caller's name, and what that answers
+//! in words. A new one is a handler here and a route in `acting`.
+
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::response::Response;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::web::Api;
+use crate::web::access::{Base, Form};
+use crate::web::api::{Failure, incidents, mutes, verbs};
+use crate::web::model::words;
+
+use super::said::Said;
+
+/// What forms say; each uses some of it.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Fields {
+    /// The page to go back to.
+    #[serde(default)]
+    from: String,
+    /// A probe's name or a canary's id.
+    #[serde(default)]
+    target: String,
+    /// For how long: `30m`, `2h`; for ever if empty.
+    #[serde(default, rename = "for")]
+    lasting: String,
+    /// Why, or what.
+    #[serde(default)]
+    why: String,
+    /// The reason that is muted.
+    #[serde(default)]
+    reason: String,
+    /// The subject that is muted.
+    #[serde(default)]
+    subject: String,
+}
+
+type Handles = Extension<Arc<Api>>;
+type Bases = Extension<Base>;
+
+/// `POST /incidents/{id}/ack`
+pub(super) async fn acknowledge(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
+    let asked = json!({ "by": form.caller.name, "reason": some(&form.fields.why) });
+    let answer = async { incidents::acknowledge(api.clone(), Path(id), request(asked)?).await }.await;
+    let done = |answer: &Value| {
+        let members = usize::try_from(answer["members"].as_u64().unwrap_or(0)).unwrap_or(0);
+        match answer["already"]["by"].as_str() {
+            Some(first) if members == 0 => format!("{first} has it already; nothing new was acknowledged."),
+            _ => format!(
+                "Acknowledged: {}. Nobody is rung for them any more; what fails anew rings.",
+                words::count(members, "member", "members")
+            ),
+        }
+    };
+    back(&api, &base, &form.fields, answer, done).await
+}
+
+/// `POST /incidents/{id}/close`
+pub(super) async fn close(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
+    let asked = json!({ "by": form.caller.name, "why": form.fields.why });
+    let answer = async { incidents::close(api.clone(), Path(id), request(asked)?).await }.await;
+    back(&api, &base, &form.fields, answer, |_| "Closed.".to_owned()).await
+}
+
+/// `POST /pause`
+pub(super) async fn pause(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let Fields { target, lasting, why, .. } = &form.fields;
+    let answer = async {
+        let asked = json!({ "target": target, "for_seconds": seconds(lasting)?, "by": form.caller.name, "why": some(why) });
+        verbs::pause(api.clone(), request(asked)?).await
+    }
+    .await;
+    let until =
+        if lasting.trim().is_empty() { "until somebody resumes it".to_owned() } else { format!("for {}", lasting.trim()) };
+    back(&api, &base, &form.fields, answer, |_| format!("{target} is paused {until}: it is not run and rings nobody.")).await
+}
+
+/// `POST /resume`
+pub(super) async fn resume(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let target = &form.fields.target;
+    let asked = json!({ "target": target });
+    let answer = async { verbs::resume(api.clone(), request(asked)?).await }.await;
+    back(&api, &base, &form.fields, answer, |_| format!("{target} is run again.")).await
+}
+
+/// `POST /mute`
+pub(super) async fn mute(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let Fields { target, lasting, why, reason, subject, .. } = &form.fields;
+    let answer = async {
+        let asked = json!({
+            "probe": target, "reason": some(reason), "subject": some(subject),
+            "for_seconds": seconds(lasting)?, "by": form.caller.name, "why": some(why),
+        });
+        mutes::mute(api.clone(), request(asked)?).await
+    }
+    .await;
+    let what = some(reason).or(some(subject)).unwrap_or_default();
+    back(&api, &base, &form.fields, answer, |_| format!("{what} of {target} is muted: it is run, and rings nobody.")).await
+}
+
+/// `POST /unmute`
+pub(super) async fn unmute(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let Fields { target, reason, subject, .. } = &form.fields;
+    let asked = json!({ "probe": target, "reason": some(reason), "subject": some(subject) });
+    let answer = async { mutes::end(api.clone(), request(asked)?).await }.await;
+    let what = some(reason).or(some(subject)).unwrap_or_default();
+    back(&api, &base, &form.fields, answer, |_| format!("{what} of {target} is not muted any more.")).await
+}
+
+/// `POST /trigger`
+pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let asked = json!({ "target": form.fields.target });
+    let answer = async { verbs::trigger(api.clone(), request(asked)?).await }.await;
+    let done = |answer: &Value| {
+        let started = answer["started"].as_array().map_or(0, Vec::len);
+        let refused: Vec<String> = answer["refused"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| format!("{}: {}", one["canary"].as_str().unwrap_or(""), one["why"].as_str().unwrap_or("")))
+            .collect();
+        let but = if refused.is_empty() { String::new() } else { format!(" Not started: {}.", words::list(&refused)) };
+        format!("Started {}; they appear here as they end, and do not count.{but}", words::count(started, "run", "runs"))
+    };
+    back(&api, &base, &form.fields, answer, done).await
+}
+
+/// What the API's route is asked with.
+fn request<T: DeserializeOwned>(asked: Value) -> Result<Json<T>, Failure> {
+    serde_json::from_value(asked).map(Json).map_err(|error| Failure::bad(format!("this form cannot be used: {error}")))
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}
+
+/// How long something is to last; for ever if nothing is said.
+fn seconds(text: &str) -> Result<Option<f64>, Failure> {
+    let Some(text) = some(text) else { return Ok(None) };
+    humantime::parse_duration(text)
+        .map(|lasting| Some(lasting.as_secs_f64()))
+        .map_err(|_| Failure::bad(format!("`{}` is no length of time; write 30m, 2h or 1d", words::clip(text, 40))))
+}
+
+/// Back to the page that the form came from, which says what became of it.
+async fn back(
+    api: &Api,
+    Extension(base): &Bases,
+    fields: &Fields,
+    answer: Result<Json<Value>, Failure>,
+    done: impl FnOnce(&Value) -> String,
+) -> Response {
+    let said = match answer {
+        Ok(Json(answer)) => {
+            // The page that follows shows what was changed.
+            api.snapshots.forget().await;
+            Said::yes(done(&answer))
+        }
+        Err(failure) => Said::no(format!("Nothing was done: {}", failure.message())),
+    };
+    said.at(&format!("{}{}", base.0, own(&fields.from)))
+}
+
+/// A page of ours, relative to the base; the overview for everything else.
+fn own(from: &str) -> &str {
+    let from = from.strip_prefix("./").unwrap_or(from);
+    let path = from.split('?').next().unwrap_or_default();
+    let is_ours = !from.starts_with('/') && !path.contains([':', '\\']) && from.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_ours { from } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_back_to_our_own_pages_only() {
+        for from in ["incidents/01X?key=a", "?q=a%20b", "probes/a%2Fb"] {
+            assert_eq!(own(from), from);
+        }
+        for from in ["//evil.example", "https://evil.example", "/\\evil", "\\\\evil", "a\r\nset-cookie: x", "javascript:alert(1)"]
+        {
+            assert_eq!(own(from), "", "{from}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_read_or_refused() {
+        assert_eq!(seconds(" 30m ").unwrap(), Some(1_800.0));
+        assert_eq!(seconds("").unwrap(), None);
+        assert!(seconds("soon").is_err());
+    }
+}
