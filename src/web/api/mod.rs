@@ -30,6 +30,7 @@ use crate::web::{Recent, Snapshots};
 
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
+pub(in crate::web) use names::{name as target_name, nothing};
 pub use pauses::{SyncedPauses, paused, restored_pauses};
 pub use verbs::{LastReload, Reloaded};
 

@@ -84,6 +84,10 @@ pub(super) struct Tip {
 /// A chart.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Chart {
+    /// Unique on its page.
+    pub(super) id: &'static str,
+    /// Whether it has the one axis of the page, so that what happened is drawn through it.
+    pub(super) is_on_axis: bool,
     /// What it shows.
     pub(super) title: String,
     /// What there is to say of it.
@@ -117,7 +121,7 @@ pub(super) type Bound = Option<(String, u64)>;
 const LINES: [(&str, &str); 3] = [("line two", "p50"), ("line", "p95"), ("line three", "p99")];
 
 /// Quantiles over time with an objective.
-pub(super) fn quantiles(title: String, bins: Bins, course: &Course, bound: &Bound) -> Chart {
+pub(super) fn quantiles(id: &'static str, title: String, bins: Bins, course: &Course, bound: &Bound) -> Chart {
     if course.is_empty() {
         return Chart { title, empty: "No run of this time is counted.".to_owned(), ..Chart::default() };
     }
@@ -142,6 +146,8 @@ pub(super) fn quantiles(title: String, bins: Bins, course: &Course, bound: &Boun
         LINES.iter().zip(course.whole).map(|((_, name), quantile)| format!("{name} {}", said(quantile))).collect();
     let lost_said = if lost > 0 { format!("; {lost} lost") } else { String::new() };
     Chart {
+        id,
+        is_on_axis: true,
         label: format!("{title}: {} over all of this time{lost_said}. {note}", words::list(&whole)),
         note,
         keys: keys(lost),
@@ -257,6 +263,8 @@ pub(super) fn stacked(title: String, bins: Bins, reasons: &[ReasonBins]) -> Char
         row
     };
     Chart {
+        id: "reasons",
+        is_on_axis: true,
         label: format!("{title}: {}.", words::list(&all)),
         keys: reasons.iter().zip(&classes).map(key).collect(),
         bars,
@@ -309,6 +317,7 @@ pub(super) fn burn_down(title: String, budget: &Budget, now_ms: i64) -> Chart {
     let left = budget.left.map(words::percent).unwrap_or_default();
     let level = |share: f64, text: &str| Level { y: f64::from(HEIGHT) * (1.0 - share), text: text.to_owned() };
     Chart {
+        id: "budget",
         label: format!("{title}: {left} is left."),
         lines: vec![Shape { class: "line", path }],
         levels: vec![level(1.0, "100 % left"), level(0.5, "50 %"), level(0.0, "")],

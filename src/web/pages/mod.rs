@@ -11,10 +11,13 @@
 mod actions;
 mod assets;
 mod card;
+mod chart;
 mod frame;
 mod live;
 mod overview;
 mod page;
+mod probe;
+mod probes;
 mod said;
 
 pub(super) use live::LiveHub;
@@ -25,7 +28,11 @@ use axum::routing::{get, post};
 
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(overview::overview)).layer(middleware::from_fn(said::once))
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/probes", get(probes::probes))
+        .route("/probes/{name}", get(probe::probe))
+        .layer(middleware::from_fn(said::once))
 }
 
 /// Routes that do something, and lead back to a page that says what.

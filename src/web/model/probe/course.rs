@@ -1,5 +1,8 @@
 //! Quantiles over time: of whole runs, and of what they waited for.
 
+use crate::history::RollupView;
+use crate::plan::{LatencyOf, LatencySlo, Probe, journey};
+
 use super::{Bins, Part, Quantile, Spread};
 
 /// A bin of a course.
@@ -29,6 +32,23 @@ impl Course {
     pub(in crate::web) fn is_empty(&self) -> bool {
         self.bins.iter().all(|bin| bin.runs == 0)
     }
+}
+
+/// The step whose waiting is shown: that of the objective, otherwise the last that waits. Of a probe that is not configured any
+/// more it is the last one of which hours tell.
+pub(in crate::web) fn waited(probe: Option<&Probe>, hours: &[(String, RollupView)]) -> Option<String> {
+    let Some(probe) = probe else {
+        let steps = hours.iter().rev().flat_map(|(_, hour)| hour.steps.iter().rev());
+        return steps.into_iter().find(|step| step.convergence.count() + step.lost > 0).map(|step| step.name.clone());
+    };
+    let promised = latency_of(probe, LatencyOf::Convergence).and_then(|latency| latency.step.as_deref());
+    let last = journey(&probe.steps).filter(|step| step.eventually.is_some()).last().map(|step| &*step.name);
+    promised.or(last).map(str::to_owned)
+}
+
+/// The bounds that a probe promises of what is waited for, or of what takes its time.
+pub(in crate::web) fn latency_of(probe: &Probe, of: LatencyOf) -> Option<&LatencySlo> {
+    probe.slo.as_ref()?.latency.as_ref().filter(|latency| latency.of == of)
 }
 
 /// The percentiles that are shown.
