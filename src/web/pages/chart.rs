@@ -428,3 +428,6 @@ fn nice_count(count: u64) -> u64 {
 fn float(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests;

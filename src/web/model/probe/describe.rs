@@ -69,7 +69,7 @@ pub(super) fn canaries<'p>(plan: &'p Plan, probe: &'p str) -> impl Iterator<Item
 }
 
 /// `5 min`, `1.5 s`: a setting as exactly as it was written.
-fn lasting(time: Duration) -> String {
+pub(in crate::web) fn lasting(time: Duration) -> String {
     // Of 110 s the words of a time that goes by would say a minute.
     let is_whole = time.subsec_nanos() == 0 && (time.as_secs() < 60 || time.as_secs().is_multiple_of(60));
     let short = || if time.as_secs() < 600 && time.subsec_nanos() == 0 { format!("{} s", time.as_secs()) } else { words::took(time) };
@@ -175,7 +175,7 @@ fn step_words(step: &Step, is_inner: bool) -> StepWords {
         then.push(format!("only if {}", words::clip(&words::list(&conditions), SHOWN)));
     }
     if !step.guard.is_empty() {
-        then.push(format!("stops the run unless {} held", words::count(step.guard.len(), "guard is", "guards are")));
+        then.push(format!("the run stops unless {}", words::count(step.guard.len(), "guard holds", "guards hold")));
     }
     if !step.expect.is_empty() {
         then.push(words::count(step.expect.len(), "expectation", "expectations"));

@@ -19,7 +19,7 @@ mod spread;
 
 pub(in crate::web) use budget::{Budget, budget};
 pub(in crate::web) use course::{Course, CourseBin, latency, latency_of, waited, waits};
-pub(in crate::web) use describe::{Description, described, promise, share};
+pub(in crate::web) use describe::{Description, described, lasting, promise, share};
 pub(in crate::web) use facts::{Need, SubjectRow, TickRow, needs, next_ticks, subjects};
 pub(in crate::web) use failures::{ReasonBins, RegionBins, reasons, regions};
 pub(in crate::web) use funnel::{FunnelStep, funnel};

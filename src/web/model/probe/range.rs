@@ -86,7 +86,7 @@ impl Range {
     /// What that is called.
     pub(in crate::web) fn compared(self) -> &'static str {
         match self {
-            Self::Hour | Self::Day => "same hours of last week",
+            Self::Hour | Self::Day => "the same hours of last week",
             Self::Week => "the week before",
             Self::Month => "the 30 days before",
             Self::Quarter => "the 90 days before",

@@ -123,7 +123,7 @@ fn folded<'a>(canaries: &BTreeMap<&'a str, Health>) -> Vec<Row<'a>> {
     }
     let mut regions: BTreeMap<&str, (Health, Vec<&'a str>)> = BTreeMap::new();
     for (id, health) in canaries {
-        let known = regions.entry(id.split('/').nth(1).unwrap_or_default()).or_default();
+        let known = regions.entry(id.split('/').nth(1).unwrap_or_default()).or_insert((Health::Passing, Vec::new()));
         known.0 = known.0.max(*health);
         known.1.push(id);
     }

@@ -8,7 +8,7 @@ use crate::base::time::from_epoch_ms;
 use crate::history::{EventView, IncidentView, RunView};
 use crate::plan::{LatencyOf, LatencySlo, Plan, Probe};
 use crate::web::model::probe::{
-    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Range, StripRow, SubjectRow, TickRow, budget, described, funnel,
+    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Range, StripRow, SubjectRow, TickRow, budget, described, funnel, lasting,
     latency, latency_of, needs, next_ticks, of_hours, of_marks, promise, reasons, regions, rows, share, subjects, waited, waits,
 };
 use crate::web::model::recent::Mark;
@@ -96,7 +96,6 @@ pub(super) struct Content {
     pub(super) now_ms: i64,
     pub(super) range: &'static str,
     pub(super) is_removed: bool,
-    pub(super) is_narrow: bool,
     pub(super) summary: String,
     pub(super) owner: String,
     pub(super) tags: Vec<String>,
@@ -153,7 +152,6 @@ impl Content {
             now_ms,
             range: range.words(),
             is_removed: probe.is_none(),
-            is_narrow,
             summary: probe.as_ref().and_then(|probe| probe.summary.clone()).unwrap_or_default(),
             owner: probe.as_ref().and_then(|probe| probe.owner.clone()).unwrap_or_default(),
             tags: probe.as_ref().map(|probe| probe.tags.clone()).unwrap_or_default(),
@@ -247,7 +245,7 @@ fn bound(latency: &LatencySlo) -> Bound {
     let all = [("p95", latency.p95), ("p99", latency.p99), ("mean", latency.mean)];
     all.into_iter().find_map(|(what, bound)| {
         let bound = bound?;
-        Some((format!("{what} ≤ {}", words::took(bound)), u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)))
+        Some((format!("{what} ≤ {}", lasting(bound)), u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)))
     })
 }
 
@@ -329,7 +327,8 @@ fn run_row(run: &RunView) -> RunRow {
             _ => ("gone", "○"),
         },
         ended: format!("{}{why}{degraded}", run.verdict),
-        took: words::took_us(run.duration_us),
+        // What did not run took no time.
+        took: if run.duration_us == 0 { String::new() } else { words::took_us(run.duration_us) },
     }
 }
 

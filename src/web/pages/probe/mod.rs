@@ -7,6 +7,8 @@
 mod answers;
 mod content;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
