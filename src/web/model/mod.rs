@@ -7,6 +7,7 @@
 pub(super) mod certificates;
 pub(super) mod incident;
 pub(super) mod overview;
+pub(super) mod probe;
 pub(super) mod quiet;
 pub(super) mod recent;
 pub(super) mod run;

@@ -13,6 +13,7 @@ mod assets;
 mod card;
 mod certificates;
 mod channels;
+mod chart;
 mod frame;
 mod incident;
 mod incidents;
@@ -22,7 +23,10 @@ mod maintenance;
 mod moments;
 mod overview;
 mod page;
+mod probe;
+mod probes;
 mod run;
+mod runbook;
 mod runs;
 mod said;
 
@@ -47,6 +51,8 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/certificates", get(certificates::certificates))
         .route("/channels", get(channels::channels))
         .route("/log", get(log::log))
+        .route("/probes", get(probes::probes))
+        .route("/probes/{name}", get(probe::probe))
         .layer(middleware::from_fn(said::once))
 }
 

@@ -27,6 +27,7 @@ use super::card::who_passes;
 use super::frame::Frame;
 use super::moments::{at, at_both, on};
 use super::page::{Look, PageError, PageResult, html, snapshot};
+use crate::web::pages::runbook::ShownRunbook;
 use facts::{IncidentFacts, facts};
 
 /// Members of a group that are shown.
@@ -95,7 +96,7 @@ struct IncidentPage {
     /// Reasons of this incident that can be muted.
     reasons: Vec<String>,
     subject: Option<String>,
-    runbook: Option<String>,
+    runbook: Option<ShownRunbook>,
     can_acknowledge: bool,
     can_verify: bool,
     now_ms: i64,
@@ -157,7 +158,7 @@ fn page(facts: IncidentFacts, snapshot: &Snapshot, frame: Frame) -> IncidentPage
         notes: noted.split_off(cut).into_iter().cloned().collect(),
         reasons: reasons(incident),
         subject: incident.scope.strip_prefix("subject/").and_then(|rest| rest.split_once('/')).map(|(_, name)| name.to_owned()),
-        runbook: probe.and_then(|probe| probe.runbook.clone()),
+        runbook: probe.and_then(|probe| probe.runbook.as_ref()).map(ShownRunbook::of),
         can_acknowledge: incident.unanswered > 0,
         can_verify: incident.ended_ms.is_none() && incident.members.iter().any(|member| member.canary.is_some()),
         now_ms,
@@ -358,11 +359,6 @@ impl IncidentPage {
 
     pub(super) fn first_href(&self) -> Option<String> {
         self.facts.shared.first.run_id.as_deref().map(|run| format!("runs/{}{}", encoded(run), self.frame.viewer.key))
-    }
-
-    /// The link of the runbook, where it is one of the web.
-    pub(super) fn runbook_link(&self) -> Option<&str> {
-        self.runbook.as_deref().filter(|link| link.starts_with("http://") || link.starts_with("https://"))
     }
 
     pub(super) fn export_href(&self) -> String {
