@@ -10,23 +10,26 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
-use crate::history::{ReadError, Store};
+use crate::history::{ReadError, StartState, Store};
 use crate::outcome::{FanOut, OutcomeSink, Secret, Secrets};
 use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, paused, restored_pauses,
+    Api, Bound, CertificateList, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, paused,
+    restored_pauses,
 };
 
+use super::certificates::CertificateSink;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
+use super::leaks::{self, Sweeping};
 use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
 use super::traces::{HeaderError, exporter};
-use super::{leaks, process, storage};
+use super::{process, storage};
 
 /// What a service is put together from.
 pub struct ServiceParts {
@@ -161,13 +164,12 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
     let mutes = MuteList::restored(&start_state.states, now);
+    let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
-    let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let alert_states = telemetry.metrics().clone();
     let graceful_before = super::last_seen::ended_gracefully(&start_state);
     let parts = AlertParts {
-        plan,
-        alerting,
+        plan: Arc::clone(&service.plan),
+        alerting: Arc::clone(&service.alerting),
         secrets,
         client: client.clone(),
         store: store.clone(),
@@ -175,28 +177,28 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
         graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
-        alert_states,
+        alert_states: telemetry.metrics().clone(),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), store.clone()];
+    let certificate_sink = CertificateSink { list: certificates.clone(), recorder: store.clone() };
+    let first: [Arc<dyn OutcomeSink>; 4] =
+        [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificate_sink)];
     watchers.splice(0..0, first);
     let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
-    let early = scheduler.clone();
-    alerts.bring_forward_by(Arc::new(move |canary| early.bring_forward([canary.clone()])));
+    bring_forward(&alerts, &scheduler);
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let active = ActiveConfig::new(&service.plan, hosts);
+    let active = ActiveConfig::new(&service, hosts);
     jobs.push(maintain_metrics(&telemetry));
     jobs.push(storage::housekeeping(&store));
-    if let Some(engine) = engine {
-        let plan = Arc::clone(&active.plan);
-        jobs.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
-    }
+    let sweeping = engine
+        .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
+    jobs.extend(sweeping.as_ref().map(Sweeping::job));
     let reloader = source.map(|source| {
         let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
         let handles = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
@@ -204,22 +206,27 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task =
-        service.heartbeat.clone().map(|heartbeat| HeartbeatTask::start(heartbeat, client, scheduler.clone(), alerts.clone()));
-    let check = self_check;
+    started.heartbeat_task = service
+        .heartbeat
+        .clone()
+        .map(|heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()));
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
         recorder: store,
         alerts,
         scheduler,
-        self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+        self_check: Arc::new(move || self_check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+        alerting: active.alerting,
+        page_client: client.clone(),
+        sweep: leaks::verb(sweeping),
         reload: verb(reloader.clone()),
         loaded: active.loaded,
         last_reload: active.last_reload,
         started: now,
         synced_pauses: SyncedPauses::default(),
         mutes,
+        certificates,
     });
     handles.sync_pauses();
     handles.sync_mutes();
@@ -227,10 +234,23 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
     let _ = api.set(handles);
-    if let Some(server) = &started.server {
-        server.set_ready(true);
-    }
+    started.server.iter().for_each(|server| server.set_ready(true));
     Ok((address, reloader))
+}
+
+/// Has the rules make runs before their ticks.
+fn bring_forward(alerts: &Alerts, scheduler: &Scheduler) {
+    let scheduler = scheduler.clone();
+    alerts.bring_forward_by(Arc::new(move |canary| scheduler.bring_forward([canary.clone()])));
+}
+
+/// The certificates that were met before this process; what nobody met for long is forgotten.
+fn certificates(start_state: &StartState, store: &Arc<dyn Store>, now: SystemTime) -> CertificateList {
+    let (certificates, forgotten) = CertificateList::restored(&start_state.states, now);
+    if !forgotten.is_empty() {
+        store.record(forgotten);
+    }
+    certificates
 }
 
 /// The token that guards the listener, if it needs one.

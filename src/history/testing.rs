@@ -73,6 +73,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
             detail: Some(AttemptDetail::Http(HttpDetail { answer: HttpAnswer::default(), exchange: Some(Box::new(exchange)) })),
             failure: Some((Reason::Expectation, "it does not hold".to_owned())),
             alike: 0,
+            certificate: None,
         }];
     }
     let due_at = at(due);

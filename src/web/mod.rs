@@ -8,12 +8,17 @@ mod connection;
 mod connection_slots;
 mod gzip;
 mod hosts;
+mod markdown;
 mod routes;
 mod secrets;
 mod server;
 
-pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
+pub use api::{
+    Api, CertificateList, CertificateView, LastReload, MuteList, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry, SyncedPauses,
+    paused, restored_pauses,
+};
 pub(crate) use hosts::Hosts;
+pub use markdown::SafeHtml;
 pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;

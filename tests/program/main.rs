@@ -37,3 +37,4 @@ mod reload;
 mod store_start;
 mod tutorial;
 mod who_is_told;
+mod written_down;

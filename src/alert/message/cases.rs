@@ -9,7 +9,7 @@ use crate::alert::fact::{Fact, FactKey, LastRun, Objective, Share, State};
 use crate::alert::testing::probe as plain_probe;
 use crate::alert::view::{Acknowledged, End, Ended, MemberState, MemberView, MuteKind, Muted, View};
 use crate::alert::{Failure, Scope};
-use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Severity, Template};
+use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Runbook, Severity, Template};
 use crate::source::Location;
 
 use super::testing::{
@@ -373,7 +373,7 @@ fn three_thousand() -> Message {
     let mut probe = plain_probe(Vec::new(), AlertPolicy::default());
     let cell = |number| Arc::new(Cell(vec![("platform".into(), CellValue::Text(platform(number).into()))]));
     (probe.name, probe.cells) = (PROBE.into(), (0..1_000).map(cell).collect());
-    probe.runbook = Some("https://runbooks.example.com/premium-registration".to_owned());
+    probe.runbook = Some(Runbook::Url("https://runbooks.example.com/premium-registration".to_owned()));
     let watched = ["ap", "eu", "us"].into_iter().map(|region| (region.into(), 1_000)).collect();
     said(&ring(View { watched, probe: Some(Arc::new(probe)), ..view(members) }))
 }

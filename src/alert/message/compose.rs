@@ -45,7 +45,7 @@ pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, n
         },
         promised: probe.and_then(|probe| probe.summary.as_deref()).map(|text| line(text, SENTENCE)),
         owner: probe.map_or(view.owner.as_deref(), |probe| probe.owner.as_deref()).map(short),
-        runbook: probe.and_then(|probe| probe.runbook.as_deref()).map(|text| line(text, 1_000)),
+        runbook: probe.and_then(|probe| probe.runbook.as_ref()?.url()).map(|text| line(text, 1_000)),
         tags: probe.map(|probe| probe.tags.iter().take(MOST).map(|tag| short(tag)).collect()).unwrap_or_default(),
         since_ms: wall(view.since),
         at_ms: now.wall_ms(),
