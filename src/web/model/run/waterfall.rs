@@ -107,7 +107,7 @@ impl Scale {
             let (class, y) = phase(&name);
             if self.percent(took) >= NARROWEST_PHASE && at < end {
                 let tip = format!("{} {}, {tip}", visible(&name), words::took(took));
-                bars.push(self.bar(class, at, took.min(end - at), (y, 16 - y), tip));
+                bars.push(self.bar(class, at, took.min(end.saturating_sub(at)), (y, 16 - y), tip));
             }
             at = at.saturating_add(took);
         }
