@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{
-    Action, Cadence, Canary, Eventually, LatencyOf, Loop, MaintenanceTime, PageRule, Plan, Probe, Slo, Step,
-};
+use crate::plan::{Action, Cadence, Canary, Eventually, LatencyOf, Loop, MaintenanceTime, PageRule, Plan, Probe, Slo, Step};
 use crate::web::model::words;
 
 /// Characters of a URL or a command that are shown.
@@ -72,7 +70,8 @@ pub(super) fn canaries<'p>(plan: &'p Plan, probe: &'p str) -> impl Iterator<Item
 pub(in crate::web) fn lasting(time: Duration) -> String {
     // Of 110 s the words of a time that goes by would say a minute.
     let is_whole = time.subsec_nanos() == 0 && (time.as_secs() < 60 || time.as_secs().is_multiple_of(60));
-    let short = || if time.as_secs() < 600 && time.subsec_nanos() == 0 { format!("{} s", time.as_secs()) } else { words::took(time) };
+    let short =
+        || if time.as_secs() < 600 && time.subsec_nanos() == 0 { format!("{} s", time.as_secs()) } else { words::took(time) };
     if is_whole { words::lasting(time) } else { short() }
 }
 
@@ -117,9 +116,9 @@ fn rule(probe: &Probe) -> String {
     let across = probe.alert.across.map_or_else(String::new, |across| {
         format!(", or {} of the last {} runs of all of its canaries fail", across.failures, across.of)
     });
-    let confirmed = probe.confirm.map_or_else(String::new, |after| {
-        format!("; a failure is tried again after {} before it counts", lasting(after))
-    });
+    let confirmed = probe
+        .confirm
+        .map_or_else(String::new, |after| format!("; a failure is tried again after {} before it counts", lasting(after)));
     let who = if probe.alert.page { "when" } else { "never; worth a look by day when" };
     format!("{who} {one}{across}{confirmed}")
 }
@@ -269,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_step_says_what_it_does_how_long_it_waits_and_what_it_holds() {
-        let eventually = Eventually { within: Duration::from_secs(110), poll: Duration::from_millis(500), since: Some("submit".into()) };
+        let eventually =
+            Eventually { within: Duration::from_secs(110), poll: Duration::from_millis(500), since: Some("submit".into()) };
         let inner = Step { allow_failure: true, ..testing::step("<script>") };
         let both = Step { action: Action::Parallel(vec![inner]), eventually: Some(eventually), ..testing::step("both") };
         let plan = testing::plan(vec![Probe { steps: vec![both], ..testing::probe("p") }], &["eu"]);

@@ -148,7 +148,10 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2026-10-24T12:00:00Z").unwrap();
         let ticks = next_ticks(&plan, "p", &Narrowed::default(), SystemTime::from(now));
         assert_eq!(ticks[0].local, "Sun 2026-10-25 09:30:00 CET");
-        assert_eq!(ticks[0].at_ms - now.timestamp_millis(), i64::try_from(Duration::from_mins(20 * 60 + 30).as_millis()).unwrap());
+        assert_eq!(
+            ticks[0].at_ms - now.timestamp_millis(),
+            i64::try_from(Duration::from_mins(20 * 60 + 30).as_millis()).unwrap()
+        );
     }
 
     #[test]

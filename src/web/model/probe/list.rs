@@ -62,7 +62,11 @@ mod tests {
 
     #[test]
     fn a_word_is_looked_for_in_name_owner_summary_and_tags() {
-        let sync = Probe { summary: Some("Lists reach both devices".to_owned()), tags: vec!["Core".to_owned()], ..testing::probe("sync") };
+        let sync = Probe {
+            summary: Some("Lists reach both devices".to_owned()),
+            tags: vec!["Core".to_owned()],
+            ..testing::probe("sync")
+        };
         let plan = testing::plan(vec![sync, testing::probe("login")], &["eu"]);
         let known = |name: &str| ProbeStatus {
             probe: name.to_owned(),

@@ -5,6 +5,8 @@
 //! the other. [`parts`](Part) is what all of it is made of: the runs of one canary in one hour, or one run of the last hour. A new
 //! section of the page is a file here that folds parts, and a chart of `pages::chart` that draws it.
 
+#![expect(clippy::cast_precision_loss, reason = "there are fewer runs and bins than 2⁵²")]
+
 mod budget;
 mod course;
 mod describe;
@@ -24,9 +26,9 @@ pub(in crate::web) use facts::{Need, SubjectRow, TickRow, needs, next_ticks, sub
 pub(in crate::web) use failures::{ReasonBins, RegionBins, reasons, regions};
 pub(in crate::web) use funnel::{FunnelStep, funnel};
 pub(in crate::web) use list::{Listed, listed};
+use part::Count;
 pub(in crate::web) use part::{Part, of_hours, of_marks};
 pub(in crate::web) use range::{Bins, Range};
 pub(in crate::web) use rows::{BinMark, Narrowed, StripRow, rows};
 pub(in crate::web) use spread::Quantile;
-use part::Count;
 use spread::Spread;

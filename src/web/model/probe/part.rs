@@ -202,10 +202,29 @@ pub(super) mod tests {
     pub(in super::super) fn hour(hour_ms: i64, passed: u64, failed: u64) -> RollupView {
         let mut durations = Sketch::default();
         (0..passed).for_each(|_| durations.add(1_000_000));
-        let step = StepHour { name: "read".into(), reached: passed + failed, failed, lost: failed, convergence: durations.clone(), durations: durations.clone() };
+        let step = StepHour {
+            name: "read".into(),
+            reached: passed + failed,
+            failed,
+            lost: failed,
+            convergence: durations.clone(),
+            durations: durations.clone(),
+        };
         RollupView {
-            hour_ms, passed, failed, errored: 0, missed: 0, blocked: 0, skipped: 0, degraded: 0, p50_us: None, p95_us: None,
-            p99_us: None, durations, reasons: BTreeMap::from([("expectation".to_owned(), failed)]), steps: vec![step],
+            hour_ms,
+            passed,
+            failed,
+            errored: 0,
+            missed: 0,
+            blocked: 0,
+            skipped: 0,
+            degraded: 0,
+            p50_us: None,
+            p95_us: None,
+            p99_us: None,
+            durations,
+            reasons: BTreeMap::from([("expectation".to_owned(), failed)]),
+            steps: vec![step],
         }
     }
 

@@ -118,7 +118,12 @@ fn folded<'a>(canaries: &BTreeMap<&'a str, Health>) -> Vec<Row<'a>> {
     if canaries.len() <= ROWS {
         return canaries
             .iter()
-            .map(|(id, health)| Row { name: place(id), query: format!("canary={}", encoded(id)), health: *health, canaries: vec![id] })
+            .map(|(id, health)| Row {
+                name: place(id),
+                query: format!("canary={}", encoded(id)),
+                health: *health,
+                canaries: vec![id],
+            })
             .collect();
     }
     let mut regions: BTreeMap<&str, (Health, Vec<&'a str>)> = BTreeMap::new();
@@ -141,7 +146,12 @@ fn folded<'a>(canaries: &BTreeMap<&'a str, Health>) -> Vec<Row<'a>> {
     all.sort_by_key(|(_, health)| std::cmp::Reverse(**health));
     let shown = all.iter().take(ROWS);
     shown
-        .map(|(id, health)| Row { name: place(id), query: format!("canary={}", encoded(id)), health: **health, canaries: vec![id] })
+        .map(|(id, health)| Row {
+            name: place(id),
+            query: format!("canary={}", encoded(id)),
+            health: **health,
+            canaries: vec![id],
+        })
         .collect()
 }
 

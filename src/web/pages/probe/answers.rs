@@ -1,7 +1,7 @@
 //! What the page of a probe asks the store: six questions at most, however many canaries the probe has.
 
 use crate::history::{
-    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Reader, ReadFuture, RollupView, RunFilter,
+    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, ReadFuture, Reader, RollupView, RunFilter,
     RunView,
 };
 use crate::web::Api;
@@ -87,7 +87,11 @@ pub(super) async fn ask(api: &Api, question: &Question) -> Answers {
     };
     let failed = RunFilter { not_passed: true, since_ms: Some(question.since_ms.min(bins.from_ms)), ..runs.clone() };
     let failed = async {
-        if question.failed_runs { api.read(reader.runs(failed, FAILED, None)).await.map(|page| page.items) } else { Ok(Vec::new()) }
+        if question.failed_runs {
+            api.read(reader.runs(failed, FAILED, None)).await.map(|page| page.items)
+        } else {
+            Ok(Vec::new())
+        }
     };
     let (hours, before, events, incidents, runs, failed) = tokio::join!(
         api.read(hours(reader, question, question.since_ms.min(from), bins.to_ms)),

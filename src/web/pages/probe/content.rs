@@ -8,8 +8,9 @@ use crate::base::time::from_epoch_ms;
 use crate::history::{EventView, IncidentView, RunView};
 use crate::plan::{LatencyOf, LatencySlo, Plan, Probe};
 use crate::web::model::probe::{
-    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Range, StripRow, SubjectRow, TickRow, budget, described, funnel, lasting,
-    latency, latency_of, needs, next_ticks, of_hours, of_marks, promise, reasons, regions, rows, share, subjects, waited, waits,
+    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Range, StripRow, SubjectRow, TickRow, budget, described, funnel,
+    lasting, latency, latency_of, needs, next_ticks, of_hours, of_marks, promise, reasons, regions, rows, share, subjects,
+    waited, waits,
 };
 use crate::web::model::recent::Mark;
 use crate::web::model::strip::Axis;
@@ -132,19 +133,15 @@ impl Content {
         let single = of_marks(all, wait.is_some());
         let hours = of_hours(std::mem::take(&mut answers.hours), &single, wait.as_deref());
         let before = of_hours(std::mem::take(&mut answers.before), &[], wait.as_deref());
-        let admitted = |parts: &[Part]| -> Vec<Part> {
-            parts.iter().filter(|part| narrowed.admits(&part.canary)).cloned().collect()
-        };
+        let admitted =
+            |parts: &[Part]| -> Vec<Part> { parts.iter().filter(|part| narrowed.admits(&part.canary)).cloned().collect() };
         let is_single = *range == Range::Hour;
         let shown = admitted(if is_single { &single } else { &hours });
         let within: Vec<Part> =
             admitted(&hours).into_iter().filter(|part| part.at_ms + HOUR_MS > bins.from_ms && part.at_ms < bins.to_ms).collect();
         let status = snapshot.status.probes.iter().find(|known| known.probe == *name);
-        let planned: Vec<&str> = probe
-            .iter()
-            .flat_map(|probe| crate::plan::journey(&probe.steps))
-            .map(|step| &*step.name)
-            .collect();
+        let planned: Vec<&str> =
+            probe.iter().flat_map(|probe| crate::plan::journey(&probe.steps)).map(|step| &*step.name).collect();
         let (needs, needed_by) = needs(&plan, &snapshot.status, name);
         let is_narrow = *narrowed != Narrowed::default();
         let left = status.and_then(|status| status.budget_left);
@@ -216,7 +213,11 @@ fn all_regions(plan: &Plan, snapshot: &Snapshot, probe: &str, hours: &[Part]) ->
 
 fn note(event: &EventView, bins: Bins) -> Note {
     let by = event.by.as_deref().map(|by| format!(" ({by})")).unwrap_or_default();
-    Note { x: bins.axis().x(event.at_ms), at_ms: event.at_ms, text: format!("{}: {}{by}", event.what, words::clip(&event.text, 300)) }
+    Note {
+        x: bins.axis().x(event.at_ms),
+        at_ms: event.at_ms,
+        text: format!("{}: {}{by}", event.what, words::clip(&event.text, 300)),
+    }
 }
 
 fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &Question, answers: &Answers) -> Vec<Chart> {
@@ -225,11 +226,18 @@ fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &
     if let Some(wait) = wait {
         let promised = probe.and_then(|probe| latency_of(probe, LatencyOf::Convergence));
         // Marks know of a run only what it waited for longest.
-        let title = if question.range == Range::Hour { "Longest wait of a run".to_owned() } else { format!("Waited for “{wait}”") };
-        charts.push(chart::quantiles("waits", title, bins, &waits(bins, shown), &promised.and_then(bound)));
+        let title =
+            if question.range == Range::Hour { "Longest wait of a run".to_owned() } else { format!("Waited for “{wait}”") };
+        charts.push(chart::quantiles("waits", title, bins, &waits(bins, shown), promised.and_then(bound).as_ref()));
     }
     let promised = probe.and_then(|probe| latency_of(probe, LatencyOf::Duration)).filter(|latency| latency.step.is_none());
-    charts.push(chart::quantiles("latency", "Whole run".to_owned(), bins, &latency(bins, shown), &promised.and_then(bound)));
+    charts.push(chart::quantiles(
+        "latency",
+        "Whole run".to_owned(),
+        bins,
+        &latency(bins, shown),
+        promised.and_then(bound).as_ref(),
+    ));
     let found = if question.range == Range::Hour {
         reasons(bins, answers.failed.iter().filter_map(|run| Some((run.due_ms, run.reason?, 1))))
     } else {
@@ -241,7 +249,7 @@ fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &
 }
 
 /// The bound that is drawn: that of the 95th percentile before others.
-fn bound(latency: &LatencySlo) -> Bound {
+fn bound(latency: &LatencySlo) -> Option<Bound> {
     let all = [("p95", latency.p95), ("p99", latency.p99), ("mean", latency.mean)];
     all.into_iter().find_map(|(what, bound)| {
         let bound = bound?;

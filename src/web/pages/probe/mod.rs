@@ -11,6 +11,7 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
@@ -90,7 +91,8 @@ pub(super) async fn probe(
         return Err(PageError::of(&look, &failure));
     }
     let marks = marks(&api, &snapshot.status, &name);
-    let given = Given { plan: Arc::clone(&plan), snapshot: Arc::clone(&snapshot), probe: known.clone(), question, answers, marks };
+    let given =
+        Given { plan: Arc::clone(&plan), snapshot: Arc::clone(&snapshot), probe: known.clone(), question, answers, marks };
     let secrets = api.alerts.secrets();
     let made = tokio::task::spawn_blocking(move || {
         let source = given.probe.as_ref().map(|probe| source(&probe.location.path, secrets.redactor()));
@@ -161,10 +163,14 @@ impl ProbeQuery {
         let all = [("range", &self.range), ("canary", &self.canary), ("region", &self.region), ("runs", &self.runs)];
         // A canary is of one region.
         let is_of_place = |name: &str| matches!(name, "canary" | "region");
-        let kept = |own: &str, kept: &str| match own == key {
-            true => value.to_owned(),
-            false if is_of_place(own) && is_of_place(key) => String::new(),
-            false => kept.to_owned(),
+        let kept = |own: &str, kept: &str| {
+            if own == key {
+                value.to_owned()
+            } else if is_of_place(own) && is_of_place(key) {
+                String::new()
+            } else {
+                kept.to_owned()
+            }
         };
         let pairs = all.into_iter().map(|(own, was)| (own, kept(own, was))).filter(|(_, value)| !value.is_empty());
         let said: Vec<String> = pairs.map(|(own, value)| format!("{own}={}", encoded(&value))).collect();
@@ -200,7 +206,7 @@ impl ProbeQuery {
         let mut href = format!("runs?probe={}", encoded(name));
         for (key, value) in [("canary", &self.canary), ("region", &self.region)] {
             if !value.is_empty() {
-                href.push_str(&format!("&{key}={}", encoded(value)));
+                let _ = write!(href, "&{key}={}", encoded(value));
             }
         }
         if self.runs == "all" { href } else { format!("{href}&not_passed=true") }
@@ -218,14 +224,17 @@ impl ProbePage {
         in_path(name)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn share(share: &Option<f64>) -> String {
         share.map_or_else(|| "–".to_owned(), words::percent)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn said(quantile: &Option<Quantile>) -> String {
         chart::said(*quantile)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn is_lost(quantile: &Option<Quantile>) -> bool {
         *quantile == Some(Quantile::Lost)
     }
