@@ -5,6 +5,8 @@
 //! at the top. Every chart has its numbers as a table, and a sentence for those who do not see it. A new kind of chart is a
 //! function here that fills a [`Chart`].
 
+#![expect(clippy::cast_precision_loss, reason = "they become places on a screen")]
+
 use std::fmt::Write as _;
 
 use crate::web::model::overview::encoded;
@@ -115,13 +117,13 @@ pub(super) struct Chart {
 }
 
 /// A bound of an objective: its words, and microseconds.
-pub(super) type Bound = Option<(String, u64)>;
+pub(super) type Bound = (String, u64);
 
 /// The classes of the 50th, 95th and 99th percentile, and what they are called.
 const LINES: [(&str, &str); 3] = [("line two", "p50"), ("line", "p95"), ("line three", "p99")];
 
 /// Quantiles over time with an objective.
-pub(super) fn quantiles(id: &'static str, title: String, bins: Bins, course: &Course, bound: &Bound) -> Chart {
+pub(super) fn quantiles(id: &'static str, title: String, bins: Bins, course: &Course, bound: Option<&Bound>) -> Chart {
     if course.is_empty() {
         return Chart { title, empty: "No run of this time is counted.".to_owned(), ..Chart::default() };
     }
@@ -130,7 +132,7 @@ pub(super) fn quantiles(id: &'static str, title: String, bins: Bins, course: &Co
         Some(Quantile::Lost) | None => None,
     });
     let most = values.max().unwrap_or(0);
-    let drawn = bound.as_ref().filter(|(_, us)| most == 0 || *us <= most.saturating_mul(FAR));
+    let drawn = bound.filter(|(_, us)| most == 0 || *us <= most.saturating_mul(FAR));
     let top = nice(most.max(drawn.map_or(0, |(_, us)| *us)).max(1));
     let y = |us: u64| f64::from(HEIGHT) * (1.0 - float(us) / float(top));
     let room = f64::from(WIDTH) / bins.count().max(1) as f64;
@@ -424,7 +426,6 @@ fn nice_count(count: u64) -> u64 {
     all.find(|top| *top >= count).unwrap_or(count)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it becomes a place on a screen")]
 fn float(number: u64) -> f64 {
     number as f64
 }

@@ -54,13 +54,18 @@ pub(in crate::web) fn budget(slo: &Slo, parts: &[Part], left: Option<f64>, now_m
     if found.is_whole() || all == 0 {
         return Some(found);
     }
-    found.left = Some(left.unwrap_or_else(|| (1.0 - failed as f64 / may_fail).max(0.0)));
+    found.left = Some(left.unwrap_or_else(|| left_after(failed, may_fail)));
     found.course = course(within(), from_ms, now_ms, may_fail);
     if let (Some(last), Some(left)) = (found.course.last_mut(), found.left) {
         last.1 = left;
     }
     found.gone_ms = gone(within(), objective, may_fail * found.left.unwrap_or_default(), (now_ms, slo.window));
     Some(found)
+}
+
+/// What is left after so many failures, without the noise of the last digits, which would turn a half into less than one.
+fn left_after(failed: u64, may_fail: f64) -> f64 {
+    ((1.0 - failed as f64 / may_fail).max(0.0) * 1e9).round() / 1e9
 }
 
 fn course<'a>(parts: impl Iterator<Item = &'a Part>, from_ms: i64, now_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
@@ -76,7 +81,7 @@ fn course<'a>(parts: impl Iterator<Item = &'a Part>, from_ms: i64, now_ms: i64, 
     for (at, failed) in (1_i64..).zip(failed) {
         spent += failed;
         let end = (from_ms + at * step).min(now_ms);
-        points.push((end, (1.0 - spent as f64 / may_fail).max(0.0)));
+        points.push((end, left_after(spent, may_fail)));
     }
     points.dedup_by_key(|(at, _)| *at);
     points
@@ -98,7 +103,7 @@ fn gone<'a>(
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is compared with a window, and what is too large stays so")]
-    let lasts = (may_still_fail / failed as f64 * (now_ms - since) as f64) as i64;
+    let lasts = (may_still_fail / failed as f64 * (now_ms - since) as f64).round() as i64;
     (lasts < signed_millis(window)).then(|| now_ms + lasts)
 }
 

@@ -5,6 +5,8 @@
 //! the other. [`parts`](Part) is what all of it is made of: the runs of one canary in one hour, or one run of the last hour. A new
 //! section of the page is a file here that folds parts, and a chart of `pages::chart` that draws it.
 
+#![expect(clippy::cast_precision_loss, reason = "there are fewer runs and bins than 2⁵²")]
+
 mod budget;
 mod course;
 mod describe;

@@ -22,18 +22,18 @@ const LOST_RUN: Option<Quantile> = Some(Quantile::Lost);
 
 #[test]
 fn a_lost_quantile_is_a_gap_in_its_line_and_a_mark_at_the_top_and_never_a_value() {
-    let chart = quantiles("w", "Waited".to_owned(), bins(), &course(&[SECOND, SECOND, LOST_RUN, SECOND]), &None);
+    let chart = quantiles("w", "Waited".to_owned(), bins(), &course(&[SECOND, SECOND, LOST_RUN, SECOND]), None);
     let p95 = chart.lines.iter().find(|line| line.class == "line").unwrap();
     assert_eq!(p95.path, "M12.5 0.0L37.5 0.0M80.0 0.0h15.0", "what stands alone is a dash");
     assert_eq!((chart.bars.len(), chart.bars[0].y, chart.bars[0].height), (1, 0.0, 15.0));
     assert_eq!(chart.rows[2][1..], ["lost", "lost", "lost", "1", "1"]);
-    let only = quantiles("w", "Waited".to_owned(), bins(), &course(&[LOST_RUN]), &None);
+    let only = quantiles("w", "Waited".to_owned(), bins(), &course(&[LOST_RUN]), None);
     assert!(only.lines.iter().all(|line| line.path.is_empty()) && only.bars.len() == 1);
 }
 
 #[test]
 fn a_bound_is_drawn_where_it_is_near_and_said_where_it_is_far() {
-    let of = |us: u64| quantiles("w", "Waited".to_owned(), bins(), &course(&[SECOND]), &Some(("p95 ≤ x".to_owned(), us)));
+    let of = |us: u64| quantiles("w", "Waited".to_owned(), bins(), &course(&[SECOND]), Some(&("p95 ≤ x".to_owned(), us)));
     let near = of(2_000_000);
     assert_eq!(near.lines.last().map(|line| (line.class, line.path.as_str())), Some(("bound", "M0 0.0H600")));
     assert_eq!(near.levels[0].text, "2 s");
@@ -43,7 +43,7 @@ fn a_bound_is_drawn_where_it_is_near_and_said_where_it_is_far() {
 
 #[test]
 fn without_runs_a_chart_says_so() {
-    assert!(!quantiles("w", "W".to_owned(), bins(), &course(&[None]), &None).empty.is_empty());
+    assert!(!quantiles("w", "W".to_owned(), bins(), &course(&[None]), None).empty.is_empty());
     assert!(!stacked("F".to_owned(), bins(), &[]).empty.is_empty());
 }
 

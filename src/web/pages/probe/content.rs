@@ -229,10 +229,16 @@ fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &
         // Marks know of a run only what it waited for longest.
         let title =
             if question.range == Range::Hour { "Longest wait of a run".to_owned() } else { format!("Waited for “{wait}”") };
-        charts.push(chart::quantiles("waits", title, bins, &waits(bins, shown), &promised.and_then(bound)));
+        charts.push(chart::quantiles("waits", title, bins, &waits(bins, shown), promised.and_then(bound).as_ref()));
     }
     let promised = probe.and_then(|probe| latency_of(probe, LatencyOf::Duration)).filter(|latency| latency.step.is_none());
-    charts.push(chart::quantiles("latency", "Whole run".to_owned(), bins, &latency(bins, shown), &promised.and_then(bound)));
+    charts.push(chart::quantiles(
+        "latency",
+        "Whole run".to_owned(),
+        bins,
+        &latency(bins, shown),
+        promised.and_then(bound).as_ref(),
+    ));
     let found = if question.range == Range::Hour {
         reasons(bins, answers.failed.iter().filter_map(|run| Some((run.due_ms, run.reason?, 1))))
     } else {
@@ -244,7 +250,7 @@ fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &
 }
 
 /// The bound that is drawn: that of the 95th percentile before others.
-fn bound(latency: &LatencySlo) -> Bound {
+fn bound(latency: &LatencySlo) -> Option<Bound> {
     let all = [("p95", latency.p95), ("p99", latency.p99), ("mean", latency.mean)];
     all.into_iter().find_map(|(what, bound)| {
         let bound = bound?;

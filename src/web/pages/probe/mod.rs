@@ -11,6 +11,7 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use askama::Template;
@@ -163,10 +164,14 @@ impl ProbeQuery {
         let all = [("range", &self.range), ("canary", &self.canary), ("region", &self.region), ("runs", &self.runs)];
         // A canary is of one region.
         let is_of_place = |name: &str| matches!(name, "canary" | "region");
-        let kept = |own: &str, kept: &str| match own == key {
-            true => value.to_owned(),
-            false if is_of_place(own) && is_of_place(key) => String::new(),
-            false => kept.to_owned(),
+        let kept = |own: &str, kept: &str| {
+            if own == key {
+                value.to_owned()
+            } else if is_of_place(own) && is_of_place(key) {
+                String::new()
+            } else {
+                kept.to_owned()
+            }
         };
         let pairs = all.into_iter().map(|(own, was)| (own, kept(own, was))).filter(|(_, value)| !value.is_empty());
         let said: Vec<String> = pairs.map(|(own, value)| format!("{own}={}", encoded(&value))).collect();
@@ -202,7 +207,7 @@ impl ProbeQuery {
         let mut href = format!("runs?probe={}", encoded(name));
         for (key, value) in [("canary", &self.canary), ("region", &self.region)] {
             if !value.is_empty() {
-                href.push_str(&format!("&{key}={}", encoded(value)));
+                let _ = write!(href, "&{key}={}", encoded(value));
             }
         }
         if self.runs == "all" { href } else { format!("{href}&not_passed=true") }
@@ -220,14 +225,17 @@ impl ProbePage {
         in_path(name)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn share(share: &Option<f64>) -> String {
         share.map_or_else(|| "–".to_owned(), words::percent)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn said(quantile: &Option<Quantile>) -> String {
         chart::said(*quantile)
     }
 
+    #[expect(clippy::ref_option, reason = "templates pass references")]
     fn is_lost(quantile: &Option<Quantile>) -> bool {
         *quantile == Some(Quantile::Lost)
     }

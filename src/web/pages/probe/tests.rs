@@ -154,11 +154,7 @@ fn rendered(probe: Option<Probe>, hours: Vec<(String, RollupView)>, query: Probe
         content,
         source: Some(Source { path: "p.toml".to_owned(), text: Ok(HOSTILE.to_owned()), is_cut: false }),
     };
-    let text = page.render().unwrap();
-    if let Ok(to) = std::env::var("DUMP_PAGE") {
-        std::fs::write(format!("{to}/{}.html", page.query.range), &text).unwrap();
-    }
-    text
+    page.render().unwrap()
 }
 
 fn query(range: &str) -> ProbeQuery {
@@ -222,46 +218,4 @@ fn what_is_asked_of_the_store_reaches_over_the_window_of_the_objective_and_keeps
     assert_eq!(narrowed.with("p", "range", "30d"), "probes/p?range=30d&canary=p%2Feu");
     assert_eq!(narrowed.with("p", "region", "us"), "probes/p?range=7d&region=us");
     assert_eq!(query("").with("a b/c", "range", ""), "probes/a%20b%2Fc");
-}
-
-#[test]
-fn zz_dump() {
-    let mut known = probe(false);
-    known.cells = testing::cells(&["ios", "android", "web"]);
-    let eventually = crate::plan::Eventually { within: Duration::from_secs(110), poll: Duration::from_secs(1), since: None };
-    let latency = crate::plan::LatencySlo {
-        step: None,
-        of: crate::plan::LatencyOf::Convergence,
-        mean: None,
-        p95: Some(Duration::from_secs(3)),
-        p99: None,
-    };
-    known.slo = Some(Slo { success: Some(0.95), degraded: None, latency: Some(latency), window: Duration::from_hours(24 * 7) });
-    for range in ["1h", "24h", "7d", "30d", "90d"] {
-        let mut all = Vec::new();
-        for region in ["eu", "us"] {
-            for platform in ["ios", "android", "web"] {
-                all.extend(hours(
-                    &format!("p/{region}/platform={platform}"),
-                    24 * 90,
-                    |at| {
-                        let bad = (at % 100 == 3 && region == "eu") || (NOW / HOUR - at < 3 && region == "eu") || at % 177 == 9;
-                        let n = if bad { 6 + u64::try_from(at % 7).unwrap() } else { u64::from(at % 41 == 0) };
-                        (20 - n, n)
-                    },
-                    &["submit", "payment is captured", "account is active"],
-                ));
-            }
-        }
-        let mut probe = Probe { ..testing::probe("p") };
-        probe.steps = vec![
-            testing::step("submit"),
-            crate::plan::Step { eventually: Some(eventually.clone()), ..testing::step("payment is captured") },
-            crate::plan::Step { eventually: Some(eventually.clone()), ..testing::step("account is active") },
-        ];
-        probe.cells = known.cells.clone();
-        probe.slo = known.slo.clone();
-        probe.summary = Some("A premium registration reaches the warehouse within two minutes".into());
-        rendered(Some(probe), all, query(range));
-    }
 }
