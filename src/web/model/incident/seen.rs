@@ -118,8 +118,7 @@ mod tests {
         let alike = view("01X", day, json!({ "acknowledged": [{ "by": "ann", "at": 1 }] }));
         let other = view("01Y", 2 * day, json!({ "end": { "how": { "closed": { "by": "operator", "why": "a test" } } } }));
         let known = [detail(&alike, "pay"), detail(&other, "sign up")];
-        let note =
-            EventView { incident: Some("01X".to_owned()), ..event("note", day, "note", "payment worker stuck") };
+        let note = EventView { incident: Some("01X".to_owned()), ..event("note", day, "note", "payment worker stuck") };
         let found = earlier(&now, &[other, alike], &known, &[note]);
         assert_eq!((found[0].id.as_str(), found[0].alike.as_str()), ("01X", "same step, expectation and reason"));
         assert_eq!((found[0].by.as_deref(), found[0].said.as_deref()), (Some("ann"), Some("payment worker stuck")));
