@@ -199,7 +199,9 @@ fn first(incident: &IncidentModel, runs: &[RunView], complete: bool) -> First {
     if let Some(run) = counted.min_by_key(|run| run.started_ms) {
         return First { at_ms: run.started_ms, place: place(&run.canary), run_id: Some(run.run_id.clone()) };
     }
-    let of_members = incident.members.iter().filter(|member| member.standing.group() != Group::Settled);
+    // Of what is over messages tell when it began; alerting tells since when it is well.
+    let is_known = |member: &&Member| incident.ended_ms.is_some() || member.standing.group() != Group::Settled;
+    let of_members = incident.members.iter().filter(is_known);
     let earliest = of_members.min_by_key(|member| member.since_ms);
     let place = earliest.and_then(|member| member.canary.as_deref()).map(place).unwrap_or_default();
     First { at_ms: incident.since_ms, place, run_id: None }

@@ -198,7 +198,11 @@ fn lines(incident: &IncidentModel, now_ms: i64) -> Vec<String> {
     }
     lines.push(told(incident, now_ms));
     if !incident.critical.is_empty() {
-        let fail = if incident.critical.len() == 1 { "fails" } else { "fail" };
+        let fail = match (incident.ended_ms, incident.critical.len()) {
+            (Some(_), _) => "failed",
+            (None, 1) => "fails",
+            (None, _) => "fail",
+        };
         lines.push(format!("Critical because {} {fail}.", words::list(&incident.critical)));
     }
     if let Some(ended) = incident.ended_ms {
