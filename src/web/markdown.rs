@@ -19,7 +19,7 @@ const SCHEMES: [&str; 3] = ["https", "http", "mailto"];
 
 /// HTML that holds nothing active, which templates show as it is (`|safe`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SafeHtml(String);
+pub(super) struct SafeHtml(String);
 
 impl fmt::Display for SafeHtml {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,7 +29,7 @@ impl fmt::Display for SafeHtml {
 
 impl SafeHtml {
     /// Draws Markdown (`CommonMark` with tables and struck text). Headings are two levels lower than they are written.
-    pub fn from_markdown(text: &str) -> Self {
+    pub(super) fn from_markdown(text: &str) -> Self {
         let mut draw = Draw::default();
         for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
             if !draw.has_room() {

@@ -36,7 +36,7 @@ const ROLLED_OUT_WITHIN: Duration = Duration::from_hours(1);
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24 * 30);
 
 /// The certificate of a host, for people and programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CertificateView {
     /// The host.
     pub host: String,

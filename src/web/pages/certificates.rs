@@ -5,10 +5,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 
-use crate::web::Api;
-use crate::web::model::certificates::{Certificate, sorted};
 use crate::web::model::overview::encoded;
 use crate::web::model::words;
+use crate::web::{Api, CertificateView};
 
 use super::frame::Frame;
 use super::moments::{at, on, relative};
@@ -23,7 +22,7 @@ const PROBES: usize = 5;
 #[template(path = "certificates.html", config = "src/web/pages/askama.toml")]
 struct CertificatesPage {
     frame: Frame,
-    rows: Vec<Certificate>,
+    rows: Vec<CertificateView>,
     more: usize,
     now_ms: i64,
 }
@@ -31,16 +30,11 @@ struct CertificatesPage {
 /// `GET /certificates`
 pub(super) async fn certificates(look: Look, Extension(api): Extension<Arc<Api>>) -> PageResult {
     let snapshot = snapshot(&api, &look).await?;
-    let mut rows = sorted(met(&api));
+    let mut rows = api.certificates.all();
     let more = rows.len().saturating_sub(ROWS);
     rows.truncate(ROWS);
     let page = CertificatesPage { rows, more, now_ms: snapshot.at_ms, frame: look.frame(&api, &snapshot, "Certificates") };
     Ok(html(&page))
-}
-
-/// What probes met.
-fn met(_api: &Api) -> Vec<Certificate> {
-    Vec::new()
 }
 
 fn probe_href(name: &str) -> String {
@@ -50,7 +44,7 @@ fn probe_href(name: &str) -> String {
 impl CertificatesPage {
     /// The probes that are named.
     #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
-    pub(super) fn named<'c>(&self, one: &'c Certificate) -> &'c [String] {
+    pub(super) fn named<'c>(&self, one: &'c CertificateView) -> &'c [String] {
         &one.probes[..one.probes.len().min(PROBES)]
     }
 }

@@ -1,4 +1,5 @@
 //! Moments in pages: what a reader sees is UTC, and his own zone stands behind it.
+#![expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand in references")]
 
 use crate::web::model::words;
 

@@ -72,14 +72,17 @@ fn of(one: &IncidentView, alike: &[&str], events: &[EventView]) -> Earlier {
     }
 }
 
+/// What of a failed run is compared.
+type Dimension = fn(&FailedRun) -> Option<&str>;
+
 /// The dimensions in which some failed run of one is like some failed run of the other.
 fn alike(one: &[FailedRun], other: &[FailedRun]) -> Vec<&'static str> {
-    let dimensions: [(&str, fn(&FailedRun) -> Option<&str>); 3] = [
+    let dimensions: [(&str, Dimension); 3] = [
         ("step", |run| run.step.as_deref()),
         ("expectation", |run| run.expectation.as_deref()),
         ("reason", |run| Some(run.reason.as_str()).filter(|reason| !reason.is_empty())),
     ];
-    let shares = |value: fn(&FailedRun) -> Option<&str>| {
+    let shares = |value: Dimension| {
         let known: BTreeSet<&str> = one.iter().filter_map(value).collect();
         other.iter().filter_map(value).any(|value| known.contains(value))
     };

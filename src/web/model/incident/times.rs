@@ -7,6 +7,7 @@ use super::IncidentModel;
 
 /// Moments of an incident, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "moments end in their unit everywhere")]
 pub(in crate::web) struct Times {
     /// The start of the first failed run.
     pub(in crate::web) began_ms: i64,

@@ -55,6 +55,7 @@ fn poll(at: u64, body: &str) -> AttemptReport {
         withheld: Vec::new(),
     };
     AttemptReport {
+        certificate: None,
         span_id: SpanId(8),
         started: Duration::from_millis(100 * at),
         duration: Duration::from_millis(10),

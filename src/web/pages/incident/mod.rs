@@ -297,12 +297,11 @@ fn tries(tries: &[TryView]) -> (Vec<TryRow>, usize) {
         let is_alike = |known: &TryRow| {
             (&known.channel, &known.what, &known.key, &known.outcome) == (&row.channel, &row.what, &row.key, &row.outcome)
         };
-        match rows.iter().position(is_alike) {
-            Some(at) => counts[at] += 1,
-            None => {
-                rows.push(row);
-                counts.push(1);
-            }
+        if let Some(at) = rows.iter().position(is_alike) {
+            counts[at] += 1;
+        } else {
+            rows.push(row);
+            counts.push(1);
         }
     }
     for (row, count) in rows.iter_mut().zip(counts).filter(|(_, count)| *count > 1) {
