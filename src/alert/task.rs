@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::base::thread::{AtomicInstant, spawn_vital};
 use crate::history::{Recorder, StartState};
-use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
+use crate::outcome::{AlertStateSink, CleanupReport, LinkKey, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
@@ -47,6 +47,8 @@ pub struct AlertParts {
     pub mutes: Vec<Mute>,
     /// Receives the state of canaries and probes.
     pub alert_states: Arc<dyn AlertStateSink>,
+    /// Signs the links of messages; they ask for a log-in if absent.
+    pub links: Option<LinkKey>,
 }
 
 /// The handle of the task: a sink for runs, and verbs. Clones are handles of the same task.
@@ -86,10 +88,22 @@ impl Alerts {
         let bring_forward = Arc::clone(&alerts.bring_forward);
         // If the thread panics, the process ends; the next one finds in the store what was told.
         let thread = spawn_vital("alerts", "the thread that evaluates alerts", move || {
-            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, alert_states } =
-                parts;
+            let AlertParts {
+                plan,
+                alerting,
+                secrets,
+                client,
+                store,
+                remembered,
+                graceful_before,
+                paused,
+                mutes,
+                alert_states,
+                links,
+            } = parts;
             let clock = Clock::start();
             let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
+            links.map(|links| evaluator.sign_links(links));
             for event in [Event::Paused(paused), Event::Muted(mutes), Event::Started { graceful_before }] {
                 evaluator.take(event, clock.now());
             }

@@ -3,6 +3,7 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
+mod certificates;
 mod demo;
 mod demo_sandbox;
 mod engine;

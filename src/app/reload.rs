@@ -3,6 +3,7 @@
 //! The configuration in force stays until the new one is complete and valid. Settings of the process itself (where it listens,
 //! where it stores) need a restart, and the answer to a reload says so.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
@@ -15,9 +16,9 @@ use tokio::time::MissedTickBehavior;
 use crate::alert::Alerts;
 use crate::base::time::now_ms;
 use crate::config::{Diagnostics, Loaded, Severity};
-use crate::history::Recorder;
+use crate::history::{Commit, EventKind, EventRow, Recorder};
 use crate::outcome::Secrets;
-use crate::plan::{Plan, SecretSource, Service};
+use crate::plan::{Alerting, Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, missing_secrets};
@@ -48,6 +49,7 @@ pub struct ConfigSource {
 #[derive(Clone)]
 pub(super) struct ActiveConfig {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
+    pub(super) alerting: Arc<RwLock<Arc<Alerting>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
     /// By which names the listener may be called.
@@ -56,9 +58,10 @@ pub(super) struct ActiveConfig {
 
 impl ActiveConfig {
     /// Since now.
-    pub(super) fn new(plan: &Arc<Plan>, hosts: Arc<Hosts>) -> Self {
+    pub(super) fn new(service: &Service, hosts: Arc<Hosts>) -> Self {
         Self {
-            plan: Arc::new(RwLock::new(Arc::clone(plan))),
+            plan: Arc::new(RwLock::new(Arc::clone(&service.plan))),
+            alerting: Arc::new(RwLock::new(Arc::clone(&service.alerting))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
             hosts,
@@ -246,6 +249,7 @@ impl Reloader {
         } else {
             tracing::error!("{}\n{}", reloaded.message, reloaded.diagnostics.trim_end());
         }
+        self.handles.recorder.record(Commit { events: vec![event(&reloaded)], ..Commit::default() });
         let last = LastReload { at_ms: now_ms(), applied: reloaded.applied, message: reloaded.message.clone() };
         *self.active.last_reload.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
         reloaded
@@ -279,10 +283,12 @@ impl Reloader {
         self.active.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
-        let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
+        let mut message =
+            format!("the configuration was loaded again ({files}): {}{}", difference(&old, &plan), probes(&old, &plan));
         if !changed.is_empty() {
             message.extend(["; a restart is needed for changes of ", &changed.join(", ")]);
         }
+        *self.active.alerting.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&service.alerting);
         *self.active.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.active.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         Reloaded { applied: true, message, diagnostics: self.brief(diagnostics) }
@@ -357,6 +363,37 @@ fn difference(old: &Plan, new: &Plan) -> String {
     let removed = old.canaries.iter().filter(|canary| !is_in(new, &canary.id)).count();
     let plural = if added == 1 { "y" } else { "ies" };
     format!("{added} canar{plural} added, {removed} removed, {} kept", new.canaries.len() - added)
+}
+
+/// `; probes added: a, b; removed: c`, or nothing.
+fn probes(old: &Plan, new: &Plan) -> String {
+    const NAMED: usize = 10;
+    let names = |plan: &Plan| plan.probes.iter().map(|probe| Arc::clone(&probe.name)).collect::<BTreeSet<_>>();
+    let (old, new) = (names(old), names(new));
+    let list = |how: &str, names: Vec<&Arc<str>>| {
+        let named = names.iter().take(NAMED).map(|name| &***name).collect::<Vec<_>>().join(", ");
+        let more = names.len().saturating_sub(NAMED);
+        match (names.len(), more) {
+            (0, _) => String::new(),
+            (_, 0) => format!("; probes {how}: {named}"),
+            (_, more) => format!("; probes {how}: {named} and {more} more"),
+        }
+    };
+    list("added", new.difference(&old).collect()) + &list("removed", old.difference(&new).collect())
+}
+
+/// What the store keeps of a reload.
+fn event(reloaded: &Reloaded) -> EventRow {
+    EventRow {
+        id: ulid::Ulid::generate().to_string(),
+        at_ms: now_ms(),
+        kind: EventKind::Reload,
+        probe: None,
+        incident: None,
+        by: None,
+        what: if reloaded.applied { "applied" } else { "refused" }.to_owned(),
+        text: reloaded.message.clone(),
+    }
 }
 
 /// How often the files are looked at. Changed files are read once two looks in a row found the same, because writing them takes

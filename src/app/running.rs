@@ -17,17 +17,19 @@ use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    AccessState, Api, Bound, Hosts, ListenError, MuteList, Recent, Reloaded, RenderMetrics, RouterState, Snapshots, SyncedPauses,
-    Token, paused, restored_pauses, restored_root_key,
+    AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
+    RouterState, Snapshots, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
 };
 
+use super::certificates::CertificateSink;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
+use super::leaks::{self, Sweeping};
 use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
 use super::traces::{HeaderError, exporter};
-use super::{leaks, process, storage};
+use super::{process, storage};
 
 /// What a service is put together from.
 pub struct ServiceParts {
@@ -88,8 +90,8 @@ pub enum StartError {
 /// A service that probes.
 pub struct Running {
     plan: Arc<Plan>,
-    address: SocketAddr,
     access: Arc<AccessState>,
+    address: SocketAddr,
     reloader: Option<Arc<Reloader>>,
     started: Started,
 }
@@ -106,7 +108,7 @@ impl Running {
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let mut started = Started { store, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
-            Ok(Begun { address, access, reloader }) => Ok(Self { plan, address, access, reloader, started }),
+            Ok(Begun { address, access, reloader }) => Ok(Self { plan, access, address, reloader, started }),
             Err(error) => {
                 for straggler in started.stop(&plan.limits, Duration::ZERO).await {
                     tracing::warn!(straggler, "the service did not start, and this did not end in time");
@@ -126,7 +128,7 @@ impl Running {
         self.address
     }
 
-    /// An address that lets somebody log in once, within ten minutes, and act under this name.
+    /// A link that logs somebody in once, within ten minutes, who may act.
     pub fn login_link(&self, name: &str) -> String {
         format!("http://{}/login?code={}", self.address, self.access.new_code(Role::Act, name))
     }
@@ -140,8 +142,9 @@ impl Running {
     }
 }
 
-/// What a service is asked for from outside, once it has begun.
+/// What began besides what is to be stopped.
 struct Begun {
+    /// Where the listener answers.
     address: SocketAddr,
     access: Arc<AccessState>,
     reloader: Option<Arc<Reloader>>,
@@ -156,6 +159,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
+    let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
     let tracer = tracer(&service, &secrets)?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
@@ -173,12 +177,16 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         ready: Arc::default(),
         api: Arc::clone(&api),
     };
-    let server = started.server.insert(bound.serve(shared)?);
+    let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
     let mutes = MuteList::restored(&start_state.states, now);
+    let (certificates, forgotten) = CertificateList::restored(&start_state.states, now);
+    if !forgotten.is_empty() {
+        store.record(forgotten);
+    }
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
     let alert_states = telemetry.metrics().clone();
@@ -194,10 +202,16 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
         alert_states,
+        links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), store.clone()];
+    let first: [Arc<dyn OutcomeSink>; 4] = [
+        telemetry.clone(),
+        Arc::new(alerts.clone()),
+        store.clone(),
+        Arc::new(CertificateSink { list: certificates.clone(), recorder: store.clone() }),
+    ];
     watchers.splice(0..0, first);
     let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
@@ -208,13 +222,12 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let active = ActiveConfig::new(&service.plan, hosts);
+    let active = ActiveConfig::new(&service, hosts);
     jobs.push(maintain_metrics(&telemetry));
     jobs.push(storage::housekeeping(&store));
-    if let Some(engine) = engine {
-        let plan = Arc::clone(&active.plan);
-        jobs.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
-    }
+    let sweeping = engine
+        .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
+    jobs.extend(sweeping.as_ref().map(Sweeping::job));
     let reloader = source.map(|source| {
         let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
         let handles = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
@@ -222,8 +235,10 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task =
-        service.heartbeat.clone().map(|heartbeat| HeartbeatTask::start(heartbeat, client, scheduler.clone(), alerts.clone()));
+    started.heartbeat_task = service
+        .heartbeat
+        .clone()
+        .map(|heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()));
     let check = self_check;
     let handles = Arc::new(Api {
         plan: active.plan,
@@ -233,6 +248,9 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         alerts,
         scheduler,
         self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+        alerting: active.alerting,
+        page_client: client.clone(),
+        sweep: leaks::verb(sweeping),
         reload: verb(reloader.clone()),
         loaded: active.loaded,
         last_reload: active.last_reload,
@@ -241,6 +259,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         mutes,
         snapshots: Snapshots::default(),
         recent: Recent::default(),
+        certificates,
     });
     handles.sync_pauses();
     handles.sync_mutes();

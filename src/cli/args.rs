@@ -75,6 +75,10 @@ pub(crate) enum Command {
     Ack(AckArgs),
     /// End an incident of which all that still fails is muted or without data
     Close(CloseArgs),
+    /// Write down what is known of an incident, open or over
+    Note(NoteArgs),
+    /// Write down that something happened, such as a deployment: charts, incidents and pages show it
+    Annotate(AnnotateArgs),
     /// Ring nobody for a known bug of a probe: one reason or one subject; it goes on being run
     Mute(MuteArgs),
     /// Ring again for what was muted
@@ -311,6 +315,41 @@ pub(crate) struct CloseArgs {
     pub(crate) remote: RemoteArgs,
 }
 
+/// Options of `annotate`.
+#[derive(Debug, Args)]
+pub(crate) struct AnnotateArgs {
+    /// What happened, such as "checkout 4711"
+    pub(crate) text: String,
+    /// The probe that it concerns [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) probe: Option<String>,
+    /// What it was, in a word
+    #[arg(long, default_value = "deploy", value_name = "WORD")]
+    pub(crate) what: String,
+    /// When, such as 2026-11-28T22:00:00Z, or how long ago, such as 10m [default: now]
+    #[arg(long, value_parser = moment, value_name = "TIME")]
+    pub(crate) at: Option<std::time::SystemTime>,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `note`.
+#[derive(Debug, Args)]
+pub(crate) struct NoteArgs {
+    /// The incident's id
+    pub(crate) incident: String,
+    /// What there is to say, for whoever reads of the incident later
+    pub(crate) text: String,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
 /// What of a probe is muted.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -447,6 +486,15 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A moment, or how long ago it was.
+fn moment(text: &str) -> Result<std::time::SystemTime, String> {
+    if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(moment.into());
+    }
+    let ago = humantime::parse_duration(text).ok().and_then(|ago| std::time::SystemTime::now().checked_sub(ago));
+    ago.ok_or_else(|| "give a moment such as 2026-11-28T22:00:00Z, or how long ago it was, such as 10m".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -470,6 +518,17 @@ mod tests {
         assert_eq!(positive("20"), Ok(20.0));
         for wrong in ["0", "-1", "inf", "NaN", "fast"] {
             assert!(positive(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_moment_or_how_long_ago_it_was() {
+        let second = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
+        assert_eq!(moment("1970-01-01T01:00:01+01:00").unwrap(), second);
+        let ago = moment("10m").unwrap().elapsed().unwrap().as_secs();
+        assert!((600..660).contains(&ago), "{ago:?}");
+        for wrong in ["", "yesterday", "2026-11-28", "9999999y"] {
+            assert!(moment(wrong).is_err(), "{wrong}");
         }
     }
 }

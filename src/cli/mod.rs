@@ -5,6 +5,7 @@
 //! unless it is short, a line in `README.md` and a test in `tests/program`.
 
 mod ack;
+mod annotate;
 mod args;
 mod check;
 mod client;
@@ -85,6 +86,8 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Resume(args) => on_runtime(verbs::resume(printer, config.as_deref(), &args)),
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
         Command::Close(args) => on_runtime(ack::close(printer, config.as_deref(), &args)),
+        Command::Note(args) => on_runtime(annotate::note(printer, config.as_deref(), &args)),
+        Command::Annotate(args) => on_runtime(annotate::annotate(printer, config.as_deref(), &args)),
         Command::Mute(args) => on_runtime(mute::mute(printer, config.as_deref(), &args)),
         Command::Unmute(args) => on_runtime(mute::unmute(printer, config.as_deref(), &args)),
         Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),

@@ -11,7 +11,9 @@ use crate::source::SourceFile;
 
 use super::alert::Alert;
 use super::contract::Contracts;
-use super::{Diagnostic, file};
+use super::file::{self, LARGEST_RUNBOOK};
+use super::value_kind::FilePath;
+use super::{Diagnostic, Diagnostics};
 
 /// The part of the service that probes and templates refer to.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) struct ServiceContext {
     pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
     pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
+    runbooks: Mutex<HashMap<PathBuf, Option<Arc<str>>>>,
     libraries: Mutex<HashMap<PathBuf, Result<Arc<SourceFile>, Diagnostic>>>,
     names_of_vars: HashSet<Arc<str>>,
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
@@ -60,6 +63,7 @@ impl ServiceContext {
             redact: None,
             contracts: Contracts::default(),
             files: Mutex::default(),
+            runbooks: Mutex::default(),
             libraries: Mutex::default(),
             settings: Mutex::default(),
         }
@@ -75,10 +79,23 @@ impl ServiceContext {
         known.entry(path.to_owned()).or_insert_with(read).clone()
     }
 
-    /// The files that probes name and that were read, or tried: contracts, parts of bodies, and libraries of steps.
+    /// The text of a runbook, which is read once however many probes name it; each of them hears why it cannot be read.
+    pub(super) fn runbook(&self, named: FilePath<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+        let path = named.resolved();
+        let mut known = self.runbooks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(text)) = known.get(&path) {
+            return Some(Arc::clone(text));
+        }
+        let text = file::named_text(&path, LARGEST_RUNBOOK, named.span, diagnostics).map(Arc::from);
+        known.insert(path, text.clone());
+        text
+    }
+
+    /// The files that probes name and that were read, or tried: contracts, parts of bodies, runbooks, and libraries of steps.
     pub(super) fn files_read(&self) -> Vec<PathBuf> {
         let mut files = self.contracts.files();
         files.extend(self.files.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+        files.extend(self.runbooks.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
         files.extend(self.libraries.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
         files.sort();
         files

@@ -91,6 +91,8 @@ pub enum ValueKind {
     Address,
     /// An IP address.
     Ip,
+    /// A URL of the web, or a file of Markdown in the folder of the file it is named in, or below.
+    Runbook,
     /// A file, relative to the file it is named in.
     File,
     /// A pattern of files, relative to the file it is in.
@@ -217,6 +219,7 @@ impl ValueKind {
             | Self::SocketAddress
             | Self::Address
             | Self::Ip
+            | Self::Runbook
             | Self::File
             | Self::Glob
             | Self::Cron
@@ -262,6 +265,7 @@ impl ValueKind {
             Self::SocketAddress => "an address such as \"127.0.0.1:9464\"".into(),
             Self::Address => "an address such as \"127.0.0.1\" or \"127.0.0.1:8080\"".into(),
             Self::Ip => "an IP address such as \"192.0.2.1\"".into(),
+            Self::Runbook => "a URL that begins with https:// or http://, or the path of a `.md` file beside this one".into(),
             Self::File => "the path of a file, relative to this one".into(),
             Self::Glob => "a pattern such as \"probes/*.toml\", relative to this file".into(),
             Self::Cron => "a cron expression such as \"0 */5 * * * *\"".into(),

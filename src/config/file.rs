@@ -19,6 +19,9 @@ const LARGEST_TOML: usize = 1 << 20;
 /// Bytes of a contract or a certificate.
 pub(super) const LARGEST_SIDE_FILE: usize = 4 << 20;
 
+/// Bytes of a runbook.
+pub(super) const LARGEST_RUNBOOK: usize = 256 << 10;
+
 /// Bytes of a file that a request sends.
 pub(super) const LARGEST_UPLOAD: usize = 256 << 20;
 
@@ -53,7 +56,7 @@ pub(super) fn read(path: &Path, most: usize, given: bool) -> Result<Vec<u8>, Fil
 
 /// A bound as people write it.
 fn size(bytes: usize) -> String {
-    format!("{} MiB", bytes >> 20)
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// The text of a configuration file. `given`: a person named it, and may have named a pipe.
@@ -103,6 +106,17 @@ pub(super) fn named(path: &Path, most: usize, span: SourceSpan<'_>, diagnostics:
             }
         };
         diagnostics.push(Diagnostic::at(code, span, unread.to_string()).help(help));
+    })
+    .ok()
+}
+
+/// The text of a file that a value at `span` names.
+pub(super) fn named_text(path: &Path, most: usize, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let bytes = named(path, most, span, diagnostics)?;
+    let text = String::from_utf8(bytes);
+    text.map_err(|_| {
+        let message = format!("cannot read {}: it is not UTF-8", path.display());
+        diagnostics.push(Diagnostic::at(Code::Unreadable, span, message).help("save it in that encoding"));
     })
     .ok()
 }

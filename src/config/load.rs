@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::config::read_secrets;
-    use crate::plan::{Action, Body, Loop};
+    use crate::plan::{Action, Body, Loop, Runbook};
 
     /// The example of the design, without what comes with later versions.
     const PLAYLIST: &str = r#"
@@ -462,6 +462,30 @@ none = true
         assert_eq!((&json[0]["line"], &json[0]["column"], &json[0]["end_column"]), (&7.into(), &1.into(), &8.into()));
         assert!(!found.diagnostics.render(false).contains('\u{1b}'));
         assert!(found.diagnostics.render(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_runbook_beside_the_probe_is_read_with_it_and_watched() {
+        let folder = folder();
+        let url = "\"https://runbooks.example.com/playlist-sync\"";
+        std::fs::write(folder.path().join("probes/sync.toml"), PLAYLIST.replace(url, "\"books/sync.md\"")).unwrap();
+        let first = |found: &Loaded| found.diagnostics.iter().next().map(|found| (found.code, found.message.clone())).unwrap();
+        let book = folder.path().join("probes/books/sync.md");
+        let missing = loaded(&folder, &[]);
+        assert_eq!(first(&missing).0, Code::Unreadable, "{:?}", first(&missing));
+        assert!(missing.files.contains(&book), "it may come: {:?}", missing.files);
+        std::fs::create_dir(book.parent().unwrap()).unwrap();
+        std::fs::write(&book, "x".repeat(256 << 10)).unwrap();
+        let probe = Arc::clone(&service(loaded(&folder, &[])).plan.probes[0]);
+        let Some(Runbook::File { name, text }) = &probe.runbook else { panic!("{:?}", probe.runbook) };
+        assert_eq!((name.as_str(), text.len()), ("books/sync.md", 256 << 10));
+        assert_eq!(probe.runbook.as_ref().and_then(Runbook::url), None);
+        std::fs::write(&book, "x".repeat((256 << 10) + 1)).unwrap();
+        let large = loaded(&folder, &[]);
+        assert_eq!(first(&large).0, Code::TooLarge);
+        assert!(first(&large).1.ends_with("books/sync.md is larger than 256 KiB"), "{:?}", first(&large));
+        std::fs::write(&book, b"\xff").unwrap();
+        assert!(first(&loaded(&folder, &[])).1.ends_with("it is not UTF-8"));
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
         ValueKind::Bool => json!({ "type": "boolean" }),
         ValueKind::Choice(words) => json!({ "enum": words }),
         ValueKind::Url(schemes) => json!({ "type": "string", "pattern": format!("^({})", schemes.join("|")) }),
+        ValueKind::Runbook => json!({ "type": "string", "pattern": r"^https?://|\.md$" }),
         ValueKind::Redirects => json!({ "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 50 }, { "enum": [false] }] }),
         ValueKind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         ValueKind::Json => json!({ "type": ["string", "number", "boolean", "array", "object"] }),

@@ -1,6 +1,7 @@
 //! Reading single values: durations, sizes, shares, addresses. Each says in its error what it wants instead.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use crate::outcome::is_steering;
@@ -90,6 +91,18 @@ pub(super) fn url(text: &str, schemes: &[&str]) -> Result<url::Url, String> {
             Err(format!("write a URL that begins with {}, such as \"{example}example.com/path\"", schemes.join(" or ")))
         }
     }
+}
+
+/// The path of a file of Markdown in a folder or below it.
+pub(super) fn markdown_below(text: &str) -> Result<&str, String> {
+    let path = Path::new(text);
+    if path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err("a runbook lies in the folder of its probe or below it: write a relative path without `..`".into());
+    }
+    if path.extension().is_none_or(|extension| extension != "md") {
+        return Err("write a URL such as \"https://example.com/path\", or a file of Markdown such as \"shop.md\"".into());
+    }
+    Ok(text)
 }
 
 /// An address with an optional port; 0 stands for no port.

@@ -155,6 +155,34 @@ impl Value for File {
     }
 }
 
+/// Where a runbook is.
+#[derive(Debug)]
+pub(super) enum Runbook {}
+
+/// A runbook's place, as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RunbookPlace<'t> {
+    /// A URL of the web.
+    Url(&'t str),
+    /// A file of Markdown.
+    File(FilePath<'t>),
+}
+
+impl Value for Runbook {
+    const KIND: ValueKind = ValueKind::Runbook;
+    type Of<'t> = RunbookPlace<'t>;
+
+    fn read<'t>(node: &'t Node<'t>) -> Result<RunbookPlace<'t>, ValueError> {
+        let text = node.as_text().ok_or(ValueError::WrongType)?;
+        if text.contains("://") {
+            value::url(text, &["https://", "http://"]).map_err(ValueError::Invalid)?;
+            return Ok(RunbookPlace::Url(text));
+        }
+        value::markdown_below(text).map_err(ValueError::Invalid)?;
+        Ok(RunbookPlace::File(FilePath { text, span: node.span }))
+    }
+}
+
 fn not_empty(node: &Node<'_>) -> Result<(), ValueError> {
     match node.as_text() {
         Some("") => Err(ValueError::Invalid("it is empty".into())),
@@ -353,6 +381,7 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         ValueKind::SocketAddress => SocketAddress::read(node).map(drop),
         ValueKind::Address => Address::read(node).map(drop),
         ValueKind::Ip => Ip::read(node).map(drop),
+        ValueKind::Runbook => Runbook::read(node).map(drop),
         ValueKind::File => File::read(node).map(drop),
         ValueKind::Glob => Glob::read(node).map(drop),
         ValueKind::Cron => Cron::read(node).map(drop),

@@ -43,7 +43,7 @@ pub struct MarksPage {
     pub next: String,
     /// Whether the store was begun anew since the cursor, so that this begins from the start: forget what was read before.
     pub is_cut: bool,
-    /// Whether there is more now.
+    /// Whether there may be more now.
     pub more: bool,
 }
 
@@ -80,7 +80,7 @@ fn verdict_word<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok
     serializer.serialize_str(verdict.as_str())
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in references")]
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde hands in references")]
 fn reason_word<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
     reason.map(Reason::as_str).serialize(serializer)
 }

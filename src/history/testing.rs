@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
+use super::{Commit, EventKind, EventRow, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
     RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Verdict,
@@ -73,6 +73,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
             detail: Some(AttemptDetail::Http(HttpDetail { answer: HttpAnswer::default(), exchange: Some(Box::new(exchange)) })),
             failure: Some((Reason::Expectation, "it does not hold".to_owned())),
             alike: 0,
+            certificate: None,
         }];
     }
     let due_at = at(due);
@@ -139,6 +140,24 @@ pub(super) fn attempt(id: &str, incidents: &[&str], seconds: u64) -> TryRow {
 pub(super) fn outcome(of: &TryRow, state: TryState) -> OutcomeRow {
     let error = (state != TryState::Taken).then(|| "no answer".to_owned());
     OutcomeRow { id: of.id.clone(), made_ms: of.made_ms, state, attempts: 1, at_ms: of.made_ms + 1_000, error }
+}
+
+/// An event that happened so many seconds after noon, about nothing in particular.
+pub(super) fn event(id: &str, seconds: u64) -> EventRow {
+    EventRow {
+        id: id.to_owned(),
+        at_ms: at_ms(seconds),
+        kind: EventKind::Annotation,
+        probe: None,
+        incident: None,
+        by: Some("ann".to_owned()),
+        what: "deploy".to_owned(),
+        text: format!("{id} went out"),
+    }
+}
+
+pub(super) fn events(rows: impl IntoIterator<Item = EventRow>) -> Commit {
+    Commit { events: rows.into_iter().collect(), ..Commit::default() }
 }
 
 pub(super) fn entry(id: &str) -> LedgerEntry {

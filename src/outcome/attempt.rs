@@ -5,6 +5,7 @@
 //! [`Observed`] and is read by everyone from then on; nobody but this file and `seal` matches on the variants.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use crate::base::time::seconds;
 use crate::plan::StepKind;
 
 use super::http::{Exchange, HttpAnswer, Phases};
-use super::{Reason, Redactor, SpanId};
+use super::{PeerCertificate, Reason, Redactor, SpanId};
 
 /// One try of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct AttemptReport {
     pub failure: Option<(Reason, String)>,
     /// How many attempts right after it saw the same and were not kept.
     pub alike: u32,
+    /// The certificate of the connection that it made, if that was a new one under TLS. It is in no stored run.
+    pub certificate: Option<Arc<PeerCertificate>>,
 }
 
 /// What an attempt looked like.
@@ -354,6 +357,7 @@ mod tests {
             })),
             failure: None,
             alike: 0,
+            certificate: None,
         }
     }
 

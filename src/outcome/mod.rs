@@ -5,6 +5,7 @@
 //! in `json`, a key of the one shape of a run.
 
 mod attempt;
+mod certificate;
 mod credential;
 mod http;
 mod ids;
@@ -25,6 +26,7 @@ mod visible;
 
 pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use attempt::{AttemptDetail, AttemptReport, Fact, FactValue, HttpDetail, Observed, Transcript, Transcripts};
+pub use certificate::PeerCertificate;
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use json::{REPORT_VERSION, cell_to_json, location_to_json, seen_to_json};

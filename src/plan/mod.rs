@@ -53,7 +53,7 @@ pub use listen::{Listen, ListenTls, ListenToken, Network, NoNetwork, Proxies, Ro
 pub use maintenance::{Maintenance, MaintenanceTime, Period};
 pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
 pub use only::{Excerpt, excerpt_for};
-pub use probe::{Device, Plan, Probe};
+pub use probe::{Device, Plan, Probe, Runbook};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use service::{Limits, LogFormat, SecretSource, Service, Traces};
 pub use severity::Severity;

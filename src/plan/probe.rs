@@ -11,6 +11,30 @@ use super::{
     SecretSource, Slo, Step, Template, Unjournalled,
 };
 
+/// Where it is written what to do when a probe fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runbook {
+    /// At a URL of the web.
+    Url(String),
+    /// In a file beside the probe.
+    File {
+        /// Its path, as the probe's file gives it.
+        name: String,
+        /// What it says, in Markdown.
+        text: Arc<str>,
+    },
+}
+
+impl Runbook {
+    /// The link that is given to whoever is not on a page of this service; a file has none.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::File { .. } => None,
+        }
+    }
+}
+
 /// A journey declared in one TOML file.
 #[derive(Debug)]
 pub struct Probe {
@@ -21,7 +45,7 @@ pub struct Probe {
     /// Who is woken.
     pub owner: Option<String>,
     /// Where it is written what to do.
-    pub runbook: Option<String>,
+    pub runbook: Option<Runbook>,
     /// Free labels for selection.
     pub tags: Vec<String>,
     /// When its ticks come.

@@ -61,6 +61,7 @@ pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> 
         detail: None,
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
         alike: 0,
+        certificate: None,
     };
     record(execution, report, Judgements::default(), failure.as_ref());
     JudgedAttempt { judged: 0, failure, answer: None, sight, began: now, ended: now }
@@ -130,6 +131,7 @@ pub(super) async fn make(
         detail: Some(of_kind.detail(shown, redactor)),
         failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
         alike: 0,
+        certificate: of_kind.certificate(redactor).map(Arc::new),
     };
     let judged = judgements.expectations.len();
     record(execution, report, judgements, failure.as_ref());

@@ -60,5 +60,6 @@ fn attempt(env: &Environment, open: &OpenAttempt, now: Instant, reason: Reason) 
         detail: Some(open.of_kind.detail(true, env.redactor())),
         failure: Some((reason, format!("it was cut while it was waiting for {}", open.of_kind.waiting_for()))),
         alike: 0,
+        certificate: None,
     }
 }

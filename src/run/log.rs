@@ -333,8 +333,15 @@ mod tests {
             let mut report = StepReport { attempts_made: 0, ..testing::step("poll") };
             for number in 0..500 {
                 let (started, failure) = (Duration::from_secs(number.into()), Some((Reason::Expectation, saw(number))));
-                let attempt =
-                    AttemptReport { span_id: SpanId(1), started, duration: Duration::ZERO, detail: None, failure, alike: 0 };
+                let attempt = AttemptReport {
+                    span_id: SpanId(1),
+                    started,
+                    duration: Duration::ZERO,
+                    detail: None,
+                    failure,
+                    alike: 0,
+                    certificate: None,
+                };
                 keep_attempt(&mut report, attempt);
             }
             let kept: Vec<(u64, u32)> = report.attempts.iter().map(|kept| (kept.started.as_secs(), kept.alike)).collect();

@@ -86,8 +86,10 @@ impl Sweeper {
         Sweep { swept, leaks }
     }
 
-    /// Tries every entry whose run is over now, without pauses and without giving up: for a person who asks for it.
+    /// Tries every entry whose run is over now, without pauses and without giving up: for a person who asks for it. Waits until an
+    /// earlier sweep is over.
     pub async fn sweep_all(&self, plan: &Plan, entries: Vec<LedgerEntry>) -> Vec<Swept> {
+        let _going = self.going.lock().await;
         let swept = self.try_all(plan, entries.into_iter().filter(|entry| !self.engine.is_live(entry)).collect()).await;
         for Swept { entry, end } in &swept {
             self.ledger.ended(&entry.id, end.clone());

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::thread::spawn_vital;
+use crate::base::time::{epoch_nanos, from_epoch_nanos};
 use crate::outcome::{OutcomeSink, Tick};
 use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
@@ -26,6 +27,7 @@ use super::permits::Permits;
 use super::punctuality::Punctuality;
 use super::state::SchedulerState;
 use super::thread::SchedulerThread;
+use super::timing::Timing;
 use super::watchdog;
 
 /// A running scheduler. Clones are handles to the same one; it stops when it is told to or when the last handle is dropped.
@@ -174,6 +176,13 @@ impl Scheduler {
         };
         shared.runs.spawn_on(task, &shared.runtime);
         Ok(())
+    }
+
+    /// When a canary's next tick is due, paused or not; nothing if it is not in the plan or its cron expression has come to its end.
+    pub fn next_tick(&self, id: &CanaryId) -> Option<SystemTime> {
+        let active_plan = self.inner.shared.active_plan();
+        let (canary, _) = active_plan.at(active_plan.index(id)?);
+        Timing::of(canary).after(epoch_nanos(SystemTime::now())).map(|due| from_epoch_nanos(due.at))
     }
 
     /// Brings the next runs of canaries forward to now, each in place of its next tick: what needs them fails. They count. A

@@ -3,6 +3,7 @@
 //! Everything that moves on it is told to its [`ConnectionState`], which knows until when that is fine.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -23,6 +25,31 @@ use super::connection_slots::{ConnectionSlot, ConnectionState, CutReason};
 
 /// Bytes of a request's head, and of what is buffered of an answer.
 const HEAD_BYTES: usize = 64 << 10;
+
+/// Shakes hands, which may take as long as a request's head, and answers as [`serve`] does.
+pub(super) async fn serve_tls(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    acceptor: TlsAcceptor,
+    peer: IpAddr,
+    slot: ConnectionSlot,
+    routes: Router,
+    stop: CancellationToken,
+) {
+    let connection = &slot.connection;
+    let shaken = tokio::select! {
+        shaken = acceptor.accept(io) => shaken,
+        () = stop.cancelled() => return,
+        () = connection.gives_way() => return,
+        why = overdue(connection) => {
+            why.count();
+            return;
+        }
+    };
+    match shaken {
+        Ok(io) => serve(io, Arrival { peer, tls: true }, slot, routes, stop).await,
+        Err(error) => tracing::debug!(%error, "a connection to the listener did not come about"),
+    }
+}
 
 /// Answers until the peer goes, the connection is cut, or, after `stop`, what is under way is answered.
 pub(super) async fn serve(

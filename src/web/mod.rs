@@ -10,15 +10,20 @@ mod connection;
 mod connection_slots;
 mod gzip;
 mod hosts;
+mod markdown;
 mod model;
 mod pages;
 mod routes;
 mod secrets;
 mod server;
+mod tls;
 
 pub(crate) use access::{AccessState, Token};
 pub use access::{RootKey, restored_root_key};
-pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
+pub use api::{
+    Api, CertificateList, CertificateView, LastReload, MuteList, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry, SyncedPauses,
+    paused, restored_pauses,
+};
 pub(crate) use hosts::Hosts;
 pub use model::Snapshots;
 pub use model::recent::Recent;
@@ -26,3 +31,5 @@ pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};
+pub(crate) use tls::ListenerTls;
+pub use tls::TlsError;

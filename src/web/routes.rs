@@ -60,10 +60,11 @@ fn api(shared: &RouterState) -> Router<RouterState> {
     let access = &shared.access;
     let reading = api::reading().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_reads));
     let changing = api::changing().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_changes));
+    let own = api::own().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_own));
     reading
         .merge(changing)
         .layer(middleware::from_fn_with_state(shared.clone(), started))
-        .merge(access::login_codes(Arc::clone(access)))
+        .merge(own)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::map_response(in_json))
 }

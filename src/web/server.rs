@@ -22,6 +22,7 @@ use super::access::Arrival;
 use super::connection;
 use super::connection_slots::ConnectionSlots;
 use super::routes::{RouterState, routes};
+use super::tls::{ListenerTls, TlsError};
 
 /// Threads that render metrics and ask the store.
 const BLOCKING: usize = 16;
@@ -41,6 +42,9 @@ pub enum ListenError {
         /// Why.
         source: std::io::Error,
     },
+    /// Its certificate cannot be used.
+    #[error("the listener cannot prove who it is")]
+    Tls(#[from] TlsError),
     /// A thread or runtime could not be made.
     #[error("cannot start the listener's thread")]
     Thread(#[source] std::io::Error),
@@ -65,8 +69,8 @@ impl Bound {
         bind().map_err(|source| ListenError::Bind { address, source })
     }
 
-    /// Starts to answer.
-    pub(crate) fn serve(self, shared: RouterState) -> Result<Server, ListenError> {
+    /// Starts to answer, over TLS if it is given a certificate.
+    pub(crate) fn serve(self, shared: RouterState, tls: Option<ListenerTls>) -> Result<Server, ListenError> {
         let ready = Arc::clone(&shared.ready);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -78,7 +82,7 @@ impl Bound {
         let serve = move || {
             let served = runtime.block_on(async move {
                 let connections = TaskTracker::new();
-                accept(TcpListener::from_std(self.listener)?, shared, &connections, &stopped).await;
+                accept(TcpListener::from_std(self.listener)?, shared, tls, &connections, &stopped).await;
                 connections.close();
                 // A request that never ends does not delay the stop.
                 let _in_time = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
@@ -94,7 +98,13 @@ impl Bound {
 }
 
 /// Takes connections until it is to stop.
-async fn accept(listener: TcpListener, shared: RouterState, connections: &TaskTracker, stop: &CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    shared: RouterState,
+    tls: Option<ListenerTls>,
+    connections: &TaskTracker,
+    stop: &CancellationToken,
+) {
     let routes = routes(shared);
     let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -104,8 +114,12 @@ async fn accept(listener: TcpListener, shared: RouterState, connections: &TaskTr
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection to the listener may be slow");
                 }
-                let arrival = Arrival { peer: peer.ip(), tls: false };
-                connections.spawn(connection::serve(stream, arrival, slot, routes.clone(), stop.clone()));
+                let (peer, routes, stop) = (peer.ip(), routes.clone(), stop.clone());
+                if let Some(tls) = &tls {
+                    connections.spawn(connection::serve_tls(stream, tls.acceptor(), peer, slot, routes, stop));
+                } else {
+                    connections.spawn(connection::serve(stream, Arrival { peer, tls: false }, slot, routes, stop));
+                }
                 // Whoever gave way closes before the next one comes.
                 tokio::task::yield_now().await;
             }
@@ -207,7 +221,7 @@ mod tests {
             ready: Arc::default(),
             api: Arc::default(),
         };
-        bound.serve(shared).unwrap()
+        bound.serve(shared, None).unwrap()
     }
 
     fn get(server: &Server, path: &str, header: &str) -> String {

@@ -84,6 +84,7 @@ impl Report {
             paused: HashMap::new(),
             mutes: Vec::new(),
             alert_states: telemetry.metrics().clone(),
+            links: None,
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
         Self { telemetry, alerts, thread, store }

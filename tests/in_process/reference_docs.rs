@@ -48,6 +48,8 @@ fn spelling(section: &str, key: &str) -> String {
         "probe_cleanup" => format!("cleanup.{key}"),
         "dns" | "slo" | "tls" | "listen" | "traces" | "limits" | "defaults" => format!("{section}.{key}"),
         "secret" => format!("secrets.{key}"),
+        "token" => format!("listen.token.{key}"),
+        "listen_tls" => format!("listen.tls.{key}"),
         _ => key.to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use serinus::outcome::AlertStateSink as _;
-use serinus::plan::{Canary, Plan, Severity};
+use serinus::plan::{Canary, Plan, Runbook, Severity};
 use serinus::telemetry::{Format, Metrics};
 
 use crate::report;
@@ -102,7 +102,7 @@ impl Scraped {
 fn world() -> (Plan, Arc<Metrics>) {
     let mut probe = report::probe("sync", vec![report::cell(&[("platform", "ios")]), report::cell(&[("platform", "android")])]);
     probe.owner = Some("music".into());
-    probe.runbook = Some("https://runbooks.example.com/sync".into());
+    probe.runbook = Some(Runbook::Url("https://runbooks.example.com/sync".into()));
     let plan = report::plan(vec![report::warning(probe)], &["eu"]);
     let metrics = Metrics::new(&plan);
     (plan, metrics)

@@ -40,7 +40,7 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
     edit(folder.path(), "serinus.toml", "token = \"token\"\n", "");
     let service = Service::start(folder.path());
     for (method, path) in ROUTES {
-        let path = path.replace("{id}", "x");
+        let path = path.replace("{id}", "x").replace("{name}", "x");
         let answer = ask(&service.address, &format!("{method} {path}"), &[JSON], "{}");
         if method == "GET" {
             assert!(
@@ -74,7 +74,7 @@ fn no_route_answers_to_a_name_that_nobody_has_allowed_token_or_not() {
         "hosts = [\"Prober.internal\"]\n[alerting]\npublic_url = \"https://prober.example.com/\"\n[notify]\nnone = true\n",
     );
     let service = Service::start(folder.path());
-    let routes = ROUTES.iter().map(|(method, path)| format!("{method} {}", path.replace("{id}", "x")));
+    let routes = ROUTES.iter().map(|(method, path)| format!("{method} {}", path.replace("{id}", "x").replace("{name}", "x")));
     let others = ["/metrics", "/healthz", "/readyz", "/", "/nothing"].map(|path| format!("GET {path}"));
     for request in routes.chain(others) {
         let name = format!("host: evil.example.com:{}", service.address.rsplit(':').next().unwrap());

@@ -23,6 +23,7 @@ mod readers;
 #[path = "../service_support/mod.rs"]
 mod service_support;
 
+mod access;
 mod api;
 mod cli_fix;
 mod cli_run;
@@ -38,3 +39,4 @@ mod reload;
 mod store_start;
 mod tutorial;
 mod who_is_told;
+mod written_down;

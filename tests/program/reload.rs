@@ -49,6 +49,20 @@ fn an_open_incident_survives_every_kind_of_reload_and_ends_under_its_key() {
 }
 
 #[test]
+fn a_runbook_that_is_edited_is_noticed() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    edit(folder.path(), "probes/p.toml", "name = \"p\"", "name = \"p\"\nrunbook = \"p.md\"");
+    write(folder.path(), "probes/p.md", "# restart it");
+    let service = Service::start(folder.path());
+    write(folder.path(), "probes/p.md", "# do not restart it");
+    assert!(service.running.said(AGAIN).contains("(1 file changed)"));
+    std::fs::remove_file(folder.path().join("probes/p.md")).unwrap();
+    assert!(service.running.said("was not loaded again").contains("it has 1 error"));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
 fn a_secret_that_is_missing_is_named_at_once_with_the_probes_that_want_it() {
     let target = Double::start(200, OK);
     let folder = folder(&target, "[notify]\nnone = true\n");

@@ -287,5 +287,6 @@ fn attempt(started: Duration, duration: Duration) -> AttemptReport {
         })),
         failure: None,
         alike: 0,
+        certificate: None,
     }
 }

@@ -77,16 +77,18 @@ fn section(title: Option<&str>, lines: &[String]) -> Option<Value> {
     Some(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } }))
 }
 
-/// Makes a link of the last word if it is our URL of a run or trace. Texts of targets never become links.
+/// Makes links of the words that are our URLs of runs and traces. Texts of targets never become links.
 fn with_link(line: &str, message: &Message) -> String {
     let ours = |word: &str| {
         let mut links = message.evidence.iter().flat_map(|evidence| [&evidence.run_url, &evidence.trace_url]);
         links.any(|link| link.as_deref() == Some(word))
     };
-    match line.rsplit_once(' ') {
-        Some((before, last)) if ours(last) => format!("{} {}", escaped(before), linked(last)),
-        Some(_) | None => escaped(line),
-    }
+    let word = |word: &str| match word.strip_suffix(',') {
+        Some(link) if ours(link) => linked(link) + ",",
+        None if ours(word) => linked(word),
+        Some(_) | None => escaped(word),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// A URL as a link, anything else as text.

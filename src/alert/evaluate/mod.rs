@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
+use crate::outcome::LinkKey;
 use crate::plan::{CanaryId, Severity};
 
 use super::condition::{Changed, Conditions, Count, Input};
@@ -49,6 +50,8 @@ pub use status::Backlog;
 #[derive(Debug)]
 pub struct Evaluator {
     config: ActiveConfig,
+    /// What signs the links of messages.
+    links: Option<LinkKey>,
     conditions: Conditions,
     facts: Facts,
     incidents: Incidents,

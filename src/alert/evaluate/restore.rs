@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::alert::Moment;
 use crate::history::{IncidentRow, RestoredState, StartState};
+use crate::outcome::LinkKey;
 use crate::plan::{Alerting, Plan};
 
 use super::super::Fact;
@@ -35,6 +36,7 @@ impl Evaluator {
         let mut evaluator = Self {
             delivery: Delivery::new(config.channels(), now),
             config,
+            links: None,
             conditions,
             facts: super::Facts::default(),
             incidents: Incidents::default(),
@@ -66,6 +68,11 @@ impl Evaluator {
         evaluator.config.alerting.channels.iter().for_each(|channel| metrics::channel(&channel.name));
         evaluator.show_counts();
         evaluator
+    }
+
+    /// Messages from now on have links that open without a log-in.
+    pub fn sign_links(&mut self, links: LinkKey) {
+        self.links = Some(links);
     }
 
     fn restore_incidents(&mut self, remembered: &StartState, tries: &[Try], now: Moment) {

@@ -120,7 +120,7 @@ impl Evaluator {
 
     /// What messages need of the configuration.
     pub(super) fn message_context(&self) -> MessageContext<'_> {
-        MessageContext::of(&self.config.alerting).with(&self.config.by_name)
+        MessageContext::of(&self.config.alerting, self.links.as_ref()).with(&self.config.by_name)
     }
 }
 

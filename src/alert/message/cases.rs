@@ -9,7 +9,9 @@ use crate::alert::fact::{Fact, FactKey, LastRun, Objective, Share, State};
 use crate::alert::testing::probe as plain_probe;
 use crate::alert::view::{Acknowledged, End, Ended, MemberState, MemberView, MuteKind, Muted, View};
 use crate::alert::{Failure, Scope};
-use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Severity, Template};
+use crate::base::signing::SigningKey;
+use crate::outcome::LinkKey;
+use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Runbook, Severity, Template};
 use crate::source::Location;
 
 use super::testing::{
@@ -45,6 +47,14 @@ fn end(view: View, how: Ended) -> Scene {
     Scene { what: Action::End, number: 2, ..ring(View { end, ..view }) }
 }
 
+/// Where the pages are.
+const PAGES: &str = "https://serinus.example.com";
+
+/// What signs links to them, always the same.
+fn links() -> LinkKey {
+    LinkKey::of(&SigningKey::new(&[7; SigningKey::BYTES]))
+}
+
 pub(in crate::alert) fn trace_url() -> Template {
     let location = Location { path: Path::new("serinus.toml").into(), line: 1, column: 1 };
     Template::parse("https://traces.example.com/{{ trace_id }}", location).unwrap()
@@ -68,7 +78,7 @@ fn said(scene: &Scene) -> Message {
     compose(
         &scene.view,
         &saying,
-        &MessageContext { trace_url: Some(&url), probes: Some(&probes), ..MessageContext::default() },
+        &MessageContext { pages: Some(PAGES), links: Some(&links()), trace_url: Some(&url), probes: Some(&probes), origin: None },
         now(),
     )
 }
@@ -354,7 +364,12 @@ fn many() -> Vec<Case> {
     let none = BTreeSet::new();
     let saying = |what, key, occasion| Saying { what, key, number: 1, previous: None, occasion, told: &none, flapped: None };
     let one = |told: &[IncidentSummary], what, key, occasion| {
-        gathered(told, &saying(what, key, occasion), &MessageContext::default(), now())
+        gathered(
+            told,
+            &saying(what, key, occasion),
+            &MessageContext { pages: Some(PAGES), links: Some(&links()), ..MessageContext::default() },
+            now(),
+        )
     };
     vec![
         Case { name: "three_thousand", message: three_thousand() },
@@ -373,7 +388,7 @@ fn three_thousand() -> Message {
     let mut probe = plain_probe(Vec::new(), AlertPolicy::default());
     let cell = |number| Arc::new(Cell(vec![("platform".into(), CellValue::Text(platform(number).into()))]));
     (probe.name, probe.cells) = (PROBE.into(), (0..1_000).map(cell).collect());
-    probe.runbook = Some("https://runbooks.example.com/premium-registration".to_owned());
+    probe.runbook = Some(Runbook::Url("https://runbooks.example.com/premium-registration".to_owned()));
     let watched = ["ap", "eu", "us"].into_iter().map(|region| (region.into(), 1_000)).collect();
     said(&ring(View { watched, probe: Some(Arc::new(probe)), ..view(members) }))
 }

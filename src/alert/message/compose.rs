@@ -45,7 +45,7 @@ pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, n
         },
         promised: probe.and_then(|probe| probe.summary.as_deref()).map(|text| line(text, SENTENCE)),
         owner: probe.map_or(view.owner.as_deref(), |probe| probe.owner.as_deref()).map(short),
-        runbook: probe.and_then(|probe| probe.runbook.as_deref()).map(|text| line(text, 1_000)),
+        runbook: probe.and_then(|probe| probe.runbook.as_ref()?.url()).map(|text| line(text, 1_000)),
         tags: probe.map(|probe| probe.tags.iter().take(MOST).map(|tag| short(tag)).collect()).unwrap_or_default(),
         since_ms: wall(view.since),
         at_ms: now.wall_ms(),
@@ -56,12 +56,12 @@ pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, n
         critical,
         failing: failing::lines(view, &failing, context, now),
         apart: end.map_or_else(|| apart::open(view, &sorted, saying.what, now), |end| apart::ended(&sorted, &end.how, now)),
-        evidence: evidence::latest(&told, &seen_in, context),
+        evidence: evidence::latest(&told, &seen_in, &view.id, context, now),
         members: sorted.all().take(MOST).map(|one| member(one, now)).collect(),
         members_total: view.members.len(),
         incidents: Vec::new(),
         incidents_total: 1,
-        url: context.pages.map(|pages| format!("{pages}/incidents/{}", view.id)),
+        url: context.incident_url(&view.id, now).filter(|_| view.scope != Scope::Test),
         test: view.scope == Scope::Test,
     }
 }

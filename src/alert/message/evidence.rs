@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Failure;
+use crate::alert::Moment;
 use crate::alert::view::MemberView;
 use crate::plan::expr::Destination;
 
@@ -21,6 +22,9 @@ const SENTENCE: usize = 500;
 
 /// Bytes of a name or value.
 const WORD: usize = 150;
+
+/// Bytes of a link.
+const LINK: usize = 1_000;
 
 /// Parts of an expectation.
 const PARTS: usize = 4;
@@ -59,7 +63,13 @@ pub struct Evidence {
 }
 
 /// The latest failed run by tick of each region that these members are in, in the order of `regions`.
-pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], context: &MessageContext<'_>) -> Vec<Evidence> {
+pub(super) fn latest(
+    members: &[&MemberView],
+    regions: &[Arc<str>],
+    incident: &str,
+    context: &MessageContext<'_>,
+    now: Moment,
+) -> Vec<Evidence> {
     let mut latest: BTreeMap<&str, (Duration, &Failure)> = BTreeMap::new();
     for member in members {
         let (Some(failure), at) = (member.fact.evidence.as_deref(), member.fact.last_failed.unwrap_or(member.fact.since)) else {
@@ -74,7 +84,7 @@ pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], context: &Me
     // Subjects and objectives have no region, so their evidence of any region is told.
     let known = regions.iter().filter_map(|region| latest.get(&**region));
     let found: Vec<&(Duration, &Failure)> = if regions.is_empty() { latest.values().collect() } else { known.collect() };
-    found.into_iter().take(REGIONS).map(|(_, failure)| evidence(failure, context)).collect()
+    found.into_iter().take(REGIONS).map(|(_, failure)| evidence(failure, incident, context, now)).collect()
 }
 
 /// Region and cell of the canary that failed. Values of a matrix may have a slash in them, names have none.
@@ -83,9 +93,9 @@ fn region_and_cell(failure: &Failure) -> (&str, &str) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-fn evidence(failure: &Failure, context: &MessageContext<'_>) -> Evidence {
+fn evidence(failure: &Failure, incident: &str, context: &MessageContext<'_>, now: Moment) -> Evidence {
     let (region, cell) = region_and_cell(failure);
-    let link = |text: String| Some(line(&text, 1_000)).filter(|text| is_link(text));
+    let link = |text: String| Some(line(&text, LINK)).filter(|text| is_link(text));
     let trace = |url: &crate::plan::Template| {
         let scope = minijinja::context! { trace_id => failure.trace_id.as_str() };
         url.render(&scope, Destination::Url).ok().and_then(link)
@@ -103,7 +113,8 @@ fn evidence(failure: &Failure, context: &MessageContext<'_>) -> Evidence {
         expectation: failure.expectation.as_deref().map(|text| line(text, SENTENCE)),
         location: failure.location.as_deref().map(|text| line(text, WORD)),
         seen: failure.seen.iter().take(PARTS).map(|(part, value)| (line(part, WORD), line(value, WORD))).collect(),
-        run_url: context.pages.and_then(|pages| link(format!("{pages}/runs/{}", failure.run_id))),
+        // One that is cut leads nowhere.
+        run_url: context.run_url(&failure.run_id, incident, now).filter(|url| url.len() <= LINK).and_then(link),
         trace_url: context.trace_url.and_then(trace),
     }
 }

@@ -117,7 +117,7 @@ fn by_probe(canaries: &[&MemberView], context: &MessageContext<'_>) -> Vec<Strin
     let each = groups.into_iter().map(|(name, members)| {
         let probe = context.probes.and_then(|probes| probes.get(name));
         let owner = probe.and_then(|probe| probe.owner.as_deref()).map(|owner| format!(", owner {}", line(owner, NAME)));
-        let runbook = probe.and_then(|probe| probe.runbook.as_deref()).map(|runbook| format!(", {}", line(runbook, 200)));
+        let runbook = probe.and_then(|probe| probe.runbook.as_ref()?.url()).map(|runbook| format!(", {}", line(runbook, 200)));
         let canaries = count(members.len(), "canary", "canaries");
         format!("{}: {canaries}{}{}{}", line(name, NAME), why(&members), owner.unwrap_or_default(), runbook.unwrap_or_default())
     });

@@ -4,9 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::Moment;
+use crate::base::time::epoch_ms;
+use crate::outcome::LinkKey;
 use crate::plan::{Alerting, Probe, Template};
 
 use super::{Action, Occasion};
+
+/// How long after a message its links open without a log-in.
+const LINKS_OPEN: Duration = Duration::from_hours(24 * 7);
 
 /// What one channel is to be told.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +47,10 @@ pub struct Flapped {
 /// The configuration of messages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MessageContext<'a> {
-    /// Where pages of incidents and runs are, without a slash at the end; absent while nothing answers there.
+    /// Where pages of incidents and runs are, without a slash at the end; absent where nobody said where people reach them.
     pub pages: Option<&'a str>,
+    /// What signs links to them; whoever follows one without a key has to log in.
+    pub links: Option<&'a LinkKey>,
     /// Where a trace is looked at; `trace_id` is in scope.
     pub trace_url: Option<&'a Template>,
     /// The region whose process says it, where several processes look after themselves.
@@ -52,14 +60,31 @@ pub struct MessageContext<'a> {
 }
 
 impl<'a> MessageContext<'a> {
-    /// The configuration. The service has no pages yet, so there are no links to it, whatever its `public_url`.
-    pub fn of(alerting: &'a Alerting) -> Self {
-        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
+    /// The configuration, and what signs links.
+    pub fn of(alerting: &'a Alerting, links: Option<&'a LinkKey>) -> Self {
+        let pages = alerting.public_url.as_deref();
+        Self { pages, links, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
     }
 
     /// The same with the probes.
     #[must_use]
     pub fn with(self, probes: &'a BTreeMap<Arc<str>, Arc<Probe>>) -> Self {
         Self { probes: Some(probes), ..self }
+    }
+
+    /// Where an incident is looked at.
+    pub(super) fn incident_url(&self, incident: &str, now: Moment) -> Option<String> {
+        let key = self.key(incident, now).map(|key| format!("?key={key}")).unwrap_or_default();
+        Some(format!("{}/incidents/{incident}{key}", self.pages?))
+    }
+
+    /// Where a run of an incident is looked at.
+    pub(super) fn run_url(&self, run: &str, incident: &str, now: Moment) -> Option<String> {
+        let key = self.key(incident, now).map(|key| format!("?key={key}&incident={incident}")).unwrap_or_default();
+        Some(format!("{}/runs/{run}{key}", self.pages?))
+    }
+
+    fn key(&self, incident: &str, now: Moment) -> Option<String> {
+        Some(self.links?.sign(incident, epoch_ms(now.wall + LINKS_OPEN)))
     }
 }

@@ -9,7 +9,7 @@ use crate::alert::fact::{Fact, FactKey, LastRun, Level, State};
 use crate::alert::testing::probe as plain_probe;
 use crate::alert::view::{MemberState, MemberView, View};
 use crate::alert::{Failure, Moment};
-use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Probe, Severity};
+use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Probe, Runbook, Severity};
 
 /// 2026-11-21 02:14:05 UTC.
 const NOW_MS: u64 = 1_795_227_245_000;
@@ -32,7 +32,7 @@ pub(super) fn probe() -> Arc<Probe> {
     probe.name = PROBE.into();
     probe.summary = Some("A paid registration is activated within a minute".to_owned());
     probe.owner = Some("payments".to_owned());
-    probe.runbook = Some("https://runbooks.example.com/premium-registration".to_owned());
+    probe.runbook = Some(Runbook::Url("https://runbooks.example.com/premium-registration".to_owned()));
     probe.tags = vec!["revenue".to_owned()];
     probe.cells =
         PLATFORMS.iter().map(|name| Arc::new(Cell(vec![("platform".into(), CellValue::Text((*name).into()))]))).collect();

@@ -6,7 +6,8 @@ use super::cases::{cases, monster};
 use super::testing::{ago, canary, in_state, now, region, view};
 use super::*;
 use crate::alert::view::{MemberState, MemberView, View};
-use crate::outcome::is_steering;
+use crate::base::signing::SigningKey;
+use crate::outcome::{LinkKey, is_steering};
 use crate::plan::MESSAGE_NAMES;
 
 fn ring(view: &View) -> Message {
@@ -137,6 +138,18 @@ fn there_is_no_link_where_nothing_answers_and_one_where_something_does() {
     let with = compose(&view(region("eu", 65)), &saying, &context, now());
     assert_eq!(with.url.as_deref(), Some("https://serinus.example.com/incidents/01KAJ8Q9N3V5X7R2T4W6Y8Z0AB"));
     assert!(with.evidence[0].run_url.as_deref().unwrap().starts_with("https://serinus.example.com/runs/01"));
+    assert!(!with.url.unwrap().contains('?'), "nobody signs");
+    let links = LinkKey::of(&SigningKey::new(&[7; SigningKey::BYTES]));
+    let signed = compose(&view(region("eu", 65)), &saying, &MessageContext { links: Some(&links), ..context }, now());
+    for link in [signed.shortest().url.unwrap(), signed.evidence[0].run_url.clone().unwrap()] {
+        let link = url::Url::parse(&link).unwrap();
+        let query = |wanted: &str| link.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned());
+        let incident = query("incident").unwrap_or_else(|| signed.incident.clone());
+        assert_eq!(incident, signed.incident);
+        let (key, week) = (query("key").unwrap(), 7 * 24 * 3_600_000);
+        let opens = |at_ms: i64| links.verify(&incident, &key, at_ms);
+        assert!(opens(signed.at_ms + week) && !opens(signed.at_ms + week + 3_600_000), "{link}");
+    }
 }
 
 #[test]

@@ -168,6 +168,7 @@ fn attempt(started: u64, duration: u64, method: &str, status: u16) -> AttemptRep
         detail: Some(AttemptDetail::Http(HttpDetail { answer, exchange: None })),
         failure: None,
         alike: 0,
+        certificate: None,
     }
 }
 

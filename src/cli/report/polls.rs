@@ -125,6 +125,7 @@ mod tests {
             detail: None,
             failure: Some((Reason::Connect, (*seen).to_owned())),
             alike: 0,
+            certificate: None,
         };
         seen.iter().enumerate().map(one).collect()
     }

@@ -214,7 +214,7 @@ section! {
         keep_passed: Duration = "3d",
         /// How long runs that did not pass are kept.
         keep_failed: Duration = "30d",
-        /// How long hourly sums and resolved incidents are kept.
+        /// How long hourly sums, resolved incidents and what people did are kept.
         keep_rollups: Duration = "365d",
         /// The runs whose bodies are kept.
         bodies: Choice<Bodies> = "failed",

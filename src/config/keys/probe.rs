@@ -5,11 +5,10 @@ use crate::plan::{LatencyOf, Overlap, Unjournalled};
 use super::super::declaration::{Key, Rule, Section};
 use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, TablesOr, section, sentence, words};
 use super::super::value_kind::{
-    Bool, Choice, Cron, Default, Duration, Integer, Json, Lint, Scalar, Share, Slug, Text, Timezone, Title, Url,
+    Bool, Choice, Cron, Default, Duration, Integer, Json, Lint, Runbook, Scalar, Share, Slug, Text, Timezone, Title,
 };
 use super::super::value_kind::{Value, Words};
 use super::alert::{Alert, ProbeMaintenance};
-use super::alerting::Web;
 use super::http::Device;
 use super::library::{Defaults, Use};
 use super::step::Step;
@@ -23,8 +22,8 @@ section! {
         summary: Text,
         /// Who is responsible.
         owner: Text,
-        /// Where it is written what to do when it fails.
-        runbook: Url<Web>,
+        /// Where it is written what to do when it fails: a URL, or a file of Markdown beside the probe, which pages show.
+        runbook: Runbook,
         /// Free labels for selection.
         tags: List<Slug> = [],
         /// Whether it is scheduled.

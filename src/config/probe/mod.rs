@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::outcome::{is_credential, visible};
 use crate::plan::{
-    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Step, Template, walk,
+    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Runbook, Step, Template, walk,
 };
 use crate::source::{SourceFile, Span};
 
@@ -36,6 +36,7 @@ use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::shared::{self, Spliced, Uses};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry, first_line};
+use super::value_kind::RunbookPlace;
 use super::{
     Code, Diagnostic, Diagnostics, alert, allow, chance, check, device, lint, maintenance, parse, redact, step_defaults,
 };
@@ -163,13 +164,14 @@ fn probe<'f>(
     let slo = slo::read(keys, diagnostics);
     let maintenance = maintenance::read(&keys.maintenance, context.now, diagnostics);
     let redact = redact::read(context.redact.as_ref(), &keys.redact, diagnostics);
+    let runbook = keys.runbook.and_then(|place| runbook(place, context, diagnostics));
     let name: Arc<str> = keys.name.value?.into();
     // Its own windows are for no other probe.
     let own = |window| Arc::new(Maintenance { probes: vec![Arc::clone(&name)], ..window });
     Some(Probe {
         summary: shown(&keys.summary),
         owner: shown(&keys.owner),
-        runbook: keys.runbook.as_ref().map(|url| url.text.to_owned()),
+        runbook,
         tags: keys.tags.iter().map(|tag| tag.value.to_owned()).collect(),
         cadence: cadence?,
         runs: keys.runs.get(),
@@ -191,6 +193,16 @@ fn probe<'f>(
         location: top.location(),
         name,
     })
+}
+
+fn runbook(place: RunbookPlace<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Runbook> {
+    match place {
+        RunbookPlace::Url(url) => Some(Runbook::Url(url.to_owned())),
+        RunbookPlace::File(file) => {
+            let text = context.runbook(file, diagnostics)?;
+            Some(Runbook::File { name: visible(file.text).into_owned(), text })
+        }
+    }
 }
 
 /// One URL for each origin that is written in the probe, those of devices included.

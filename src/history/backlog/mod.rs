@@ -382,3 +382,22 @@ impl Backlog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::testing::{event, events};
+
+    #[test]
+    fn of_events_that_wait_for_hours_so_many_are_kept_and_the_first_ones() {
+        let mut backlog = Backlog::default();
+        let mut newer = Backlog::default();
+        let rows = |from: u64| events((from..from + 6_000).map(|number| event(&number.to_string(), number)));
+        backlog.push(rows(0));
+        newer.push(rows(6_000));
+        backlog.absorb(newer);
+        assert_eq!((backlog.rows(), backlog.events.len()), (EVENTS, EVENTS));
+        assert_eq!(backlog.events.last().map(|row| row.id.as_str()), Some("9999"));
+        assert!(!backlog.is_empty());
+    }
+}

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 use super::prune::{SLICE, more};
 use crate::history::{EventFilter, EventKind, EventRow, EventView, ReadError};
 
-const COLUMNS: &str = "id, at_ms, kind, probe, incident, by, what, text";
+const COLUMNS: &str = "id, at_ms, kind, probe, incident, author, what, text";
 
 /// Where a page begins: after the event of then that has this id.
 #[derive(Debug, Clone, Copy)]
@@ -49,41 +49,34 @@ pub(super) fn prune(transaction: &Transaction<'_>, old: i64) -> rusqlite::Result
 /// The question for a page, with its values.
 fn question(filter: &EventFilter, limit: usize, after: Option<EventCursor<'_>>) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
-    let mut conditions = String::new();
-    let mut also = |condition: &str, value: Value| {
+    let mut bound = |value: Value| {
         values.push(value);
-        conditions += &format!(" AND {condition}{}", values.len());
+        format!("?{}", values.len())
     };
+    let mut wanted = vec!["true".to_owned()];
     if let Some(incident) = &filter.incident {
-        also("incident = ?", incident.clone().into());
+        wanted.push(format!("incident = {}", bound(incident.clone().into())));
     }
     if let Some(since) = filter.since_ms {
-        also("at_ms >= ?", since.into());
+        wanted.push(format!("at_ms >= {}", bound(since.into())));
     }
     if let Some(until) = filter.until_ms {
-        also("at_ms < ?", until.into());
+        wanted.push(format!("at_ms < {}", bound(until.into())));
     }
     if let Some(EventCursor { at_ms, id }) = after {
-        also("(at_ms, id) < (?", at_ms.into());
-        values.push(id.to_owned().into());
-        conditions += &format!(", ?{})", values.len());
+        wanted.push(format!("(at_ms, id) < ({}, {})", bound(at_ms.into()), bound(id.to_owned().into())));
     }
     if !filter.kinds.is_empty() {
-        // Words of a closed set.
-        let words: Vec<String> = filter.kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
-        conditions += &format!(" AND kind IN ({})", words.join(", "));
+        let kinds: Vec<String> = filter.kinds.iter().map(|kind| bound(kind.as_str().to_owned().into())).collect();
+        wanted.push(format!("kind IN ({})", kinds.join(", ")));
     }
-    let mut sql = format!("SELECT {COLUMNS} FROM events WHERE");
+    let mut select = format!("SELECT {COLUMNS} FROM events WHERE {}", wanted.join(" AND "));
     if let Some(probe) = &filter.probe {
-        // Two ways through one index, merged in its order.
-        values.push(probe.clone().into());
-        sql = format!("{sql} probe = ?{}{conditions} UNION ALL {sql} probe IS NULL{conditions}", values.len());
-    } else {
-        sql += &format!(" true{conditions}");
+        // Two ways through one index, which are merged in its order.
+        select = format!("{select} AND probe = {} UNION ALL {select} AND probe IS NULL", bound(probe.clone().into()));
     }
-    values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
-    sql += &format!(" ORDER BY at_ms DESC, id DESC LIMIT ?{}", values.len());
-    (sql, values)
+    let limit = bound(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
+    (format!("{select} ORDER BY at_ms DESC, id DESC LIMIT {limit}"), values)
 }
 
 pub(super) fn list(
@@ -112,4 +105,39 @@ fn view(row: &Row<'_>) -> rusqlite::Result<EventView> {
         what: row.get(6)?,
         text: row.get(7)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many events there are, a page of all, of a probe or of an incident takes only as long as the page is.
+    #[test]
+    fn lists_are_read_from_an_index_in_their_order() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        let probe = EventFilter { probe: Some("p".to_owned()), ..EventFilter::default() };
+        let incident = EventFilter { incident: Some("I1".to_owned()), ..EventFilter::default() };
+        for (filter, index) in [
+            (EventFilter::default(), "events_by_time"),
+            (EventFilter { kinds: vec![EventKind::Note], since_ms: Some(5), ..EventFilter::default() }, "events_by_time"),
+            (probe.clone(), "events_by_probe"),
+            (EventFilter { since_ms: Some(5), until_ms: Some(9), ..probe }, "events_by_probe"),
+            (incident, "events_by_incident"),
+        ] {
+            for after in [None, Some(EventCursor { at_ms: 7, id: "E1" })] {
+                let (sql, values) = question(&filter, 50, after);
+                let plan: Vec<String> = connection
+                    .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+                    .unwrap()
+                    .query_map(params_from_iter(values), |row| row.get(3))
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap();
+                assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{filter:?}: {plan:#?}");
+                let read: Vec<&String> = plan.iter().filter(|step| step.contains("events")).collect();
+                assert!(read.iter().all(|step| step.contains(&format!("INDEX {index}"))), "{filter:?}: {plan:#?}");
+            }
+        }
+    }
 }

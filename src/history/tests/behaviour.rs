@@ -175,6 +175,8 @@ async fn runs_are_found_by_what_they_are_and_paged_newest_first(under_test: &Sto
     assert_eq!(count(RunFilter { not_passed: true, ..RunFilter::default() }).await, 4);
     assert_eq!(count(RunFilter { verdict: Some(Verdict::Passed), ..RunFilter::default() }).await, 116);
     assert_eq!(count(RunFilter { verdict: Some(Verdict::Missed), ..RunFilter::default() }).await, 0);
+    assert_eq!(count(RunFilter { reason: Some(Reason::Expectation), ..RunFilter::default() }).await, 4);
+    assert_eq!(count(RunFilter { reason: Some(Reason::Timeout), ..RunFilter::default() }).await, 0);
     assert_eq!(count(RunFilter { since_ms: Some(at_ms(10)), until_ms: Some(at_ms(12)), ..RunFilter::default() }).await, 6);
     assert_eq!(count(RunFilter { canary: Some("nobody".to_owned()), ..RunFilter::default() }).await, 0);
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
-use super::super::{Sketch, TickView};
+use super::super::{HourCounts, Sketch, TickView};
 use super::{StoreUnderTest, on_every_store, settle};
+use crate::outcome::testing::warned;
 use crate::outcome::{Reason, RunReport, Verdict};
 use crate::plan::Canary;
 
@@ -14,6 +15,7 @@ const HOUR: u64 = 3_600;
 on_every_store!(
     an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended,
     each_tick_that_counted_is_there_with_its_verdict,
+    the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_then_by_canary,
 );
 
 /// A run that did not pass for this reason.
@@ -99,4 +101,43 @@ async fn each_tick_that_counted_is_there_with_its_verdict(under_test: &StoreUnde
     assert_eq!(all[59..], last);
     assert_eq!(store.ticks("p/eu".to_owned(), at_ms(HOUR - 1), at_ms(HOUR + 60)).await.unwrap(), last[1..3]);
     assert!(store.ticks("p/us".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+}
+
+async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_then_by_canary(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
+    assert!(store.rollups_of_all(i64::MIN, i64::MAX).await.unwrap().is_empty());
+    assert!(store.rollups_of_probe("p".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+    let canaries = [canary("q", "eu"), canary("p", "us"), canary("p", "eu"), canary("pp", "eu")];
+    for canary in &canaries {
+        let mut degraded = run(canary, Verdict::Passed, 60);
+        degraded.steps.push(warned("search", "latency < 0.3"));
+        let others = [Verdict::Passed, Verdict::Failed, Verdict::Errored, Verdict::Missed, Verdict::Blocked, Verdict::Skipped];
+        let others = (0..3).flat_map(|hour| others.iter().map(move |verdict| (hour, *verdict)));
+        store.record(runs(others.map(|(hour, verdict)| run(canary, verdict, hour * HOUR)).chain([degraded])));
+    }
+    settle(&store).await;
+    store.housekeep(at(3 * HOUR)).await.unwrap();
+
+    let mut expected = Vec::new();
+    for id in ["p/eu", "p/us"] {
+        let hours = store.rollups(id.to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap();
+        expected.extend(hours.into_iter().map(|hour| (id.to_owned(), hour)));
+    }
+    expected.sort_by_key(|(canary, hour)| (hour.hour_ms, canary.clone()));
+    assert_eq!(expected.len(), 4);
+    // Hours that began before and after are not there, and the one that goes on then is.
+    assert_eq!(store.rollups_of_probe("p".to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap(), expected);
+    assert_eq!(store.rollups_of_probe("p".to_owned(), at_ms(1), at_ms(HOUR) + 1).await.unwrap(), expected);
+    assert!(store.rollups_of_probe("none".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+
+    let all = store.rollups_of_all(at_ms(0), at_ms(2 * HOUR)).await.unwrap();
+    let places: Vec<_> = all.iter().map(|hour| (hour.hour_ms, &*hour.canary)).collect();
+    let of_hour = |hour| ["p/eu", "p/us", "pp/eu", "q/eu"].map(|canary| (at_ms(hour * HOUR), canary));
+    assert_eq!(places, [of_hour(0), of_hour(1)].concat());
+    let counts = |hour: &HourCounts| {
+        let HourCounts { canary: _, hour_ms: _, passed, failed, errored, missed, blocked, skipped, degraded } = *hour;
+        [passed, failed, errored, missed, blocked, skipped, degraded]
+    };
+    assert_eq!((counts(&all[0]), counts(&all[7])), ([2, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]));
+    assert_eq!(store.rollups_of_all(i64::MIN, i64::MAX).await.unwrap().len(), 12);
 }

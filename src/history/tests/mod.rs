@@ -3,8 +3,10 @@
 mod artifacts;
 mod behaviour;
 mod changes;
+mod events;
 mod hours;
 mod ledger;
+mod marks;
 mod passes;
 mod retention;
 mod tries;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use minijinja::Value;
 
-use crate::outcome::{AttemptDetail, Reason, Redactor, RunId, SpanId, TraceId};
+use crate::outcome::{AttemptDetail, PeerCertificate, Reason, Redactor, RunId, SpanId, TraceId};
 use crate::plan::{Device, Limits, Template};
 use crate::run::{Bound, StallLog};
 
@@ -62,6 +62,11 @@ pub(in crate::run) trait Attempt: Debug + Send + Sync {
 
     /// What there is to tell of it, as far as it has come.
     fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail;
+
+    /// The certificate of the connection that it made, if that was a new one under TLS.
+    fn certificate(&self, _redactor: &Redactor) -> Option<PeerCertificate> {
+        None
+    }
 
     /// Whether an answer has begun.
     fn has_answer(&self) -> bool;

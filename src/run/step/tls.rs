@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme};
 
+use crate::outcome::{PeerCertificate, Redactor, visible};
 use crate::plan::{MinTls, Pem, TlsSettings};
 
 /// TLS settings that cannot be made.
@@ -104,6 +105,8 @@ pub(super) fn stamps(settings: &TlsSettings) -> Vec<Option<SystemTime>> {
 /// What a peer showed in a handshake.
 #[derive(Debug)]
 pub(super) struct TlsPeer {
+    /// The host and port that were connected to.
+    at: (String, u16),
     /// Its certificate in DER; empty if it showed none.
     certificate: Vec<u8>,
     version: &'static str,
@@ -113,7 +116,7 @@ pub(super) struct TlsPeer {
 
 impl TlsPeer {
     /// The peer of a session whose handshake is over.
-    pub(super) fn of(session: &rustls::ClientConnection) -> Self {
+    pub(super) fn of(session: &rustls::ClientConnection, at: (String, u16)) -> Self {
         let version = match session.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
             Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
@@ -121,6 +124,7 @@ impl TlsPeer {
         };
         let certificate = session.peer_certificates().and_then(<[_]>::first);
         Self {
+            at,
             certificate: certificate.map(|der| der.to_vec()).unwrap_or_default(),
             version,
             alpn: session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
@@ -131,6 +135,29 @@ impl TlsPeer {
     pub(super) fn facts(&self) -> Option<TlsFacts> {
         TlsFacts::of(&self.certificate, self.version)
     }
+
+    /// Its certificate, for those who list what probes met.
+    pub(super) fn certificate(&self, redactor: &Redactor) -> Option<PeerCertificate> {
+        let (host, port) = &self.at;
+        certificate_of(&self.certificate, host, *port, redactor)
+    }
+}
+
+/// The certificate, in DER, that this host showed; nothing if it cannot be read.
+pub(super) fn certificate_of(der: &[u8], host: &str, port: u16, redactor: &Redactor) -> Option<PeerCertificate> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+    let name = |text: &str| visible(&redactor.redact(text)).chars().take(PeerCertificate::NAME).collect();
+    let validity = certificate.validity();
+    let digest = ring::digest::digest(&ring::digest::SHA256, der);
+    Some(PeerCertificate {
+        host: name(host),
+        port,
+        subject: name(&certificate.subject().to_string()),
+        issuer: name(&certificate.issuer().to_string()),
+        not_before_ms: validity.not_before.timestamp().saturating_mul(1_000),
+        not_after_ms: validity.not_after.timestamp().saturating_mul(1_000),
+        fingerprint: hex(digest.as_ref()),
+    })
 }
 
 /// What expressions can know of a TLS connection.
@@ -178,6 +205,12 @@ impl TlsFacts {
             ("subject", Value::from(&*self.subject)),
         ]
     }
+}
+
+/// Bytes in small hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 fn roots_from(path: &Path) -> Result<RootCertStore, TlsSetupError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::outcome::visible;
-use crate::plan::{LatencyOf, Probe};
+use crate::plan::{LatencyOf, Probe, Runbook};
 
 use super::alert_state::ProbeSeverity;
 use super::exposition::{Exposition, MetricType};
@@ -30,7 +30,8 @@ impl ProbeSeries {
     /// The series of `probe`; it stands as `old` says.
     pub(super) fn new(probe: &Arc<Probe>, old: Option<&Self>) -> Self {
         let severity = old.map(|old| Arc::clone(&old.severity)).unwrap_or_default();
-        let [owner, summary, runbook] = [&probe.owner, &probe.summary, &probe.runbook].map(|text| label(text.as_deref()));
+        let [owner, summary] = [&probe.owner, &probe.summary].map(|text| label(text.as_deref()));
+        let runbook = label(probe.runbook.as_ref().and_then(Runbook::url));
         Self { probe: Arc::clone(probe), severity, owner, summary, runbook }
     }
 

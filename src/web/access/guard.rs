@@ -49,7 +49,7 @@ pub(in crate::web) async fn api_changes(State(access): State<Arc<AccessState>>, 
 }
 
 /// Before routes that need somebody who is known.
-pub(super) async fn api_own(State(access): State<Arc<AccessState>>, request: Request, next: Next) -> Response {
+pub(in crate::web) async fn api_own(State(access): State<Arc<AccessState>>, request: Request, next: Next) -> Response {
     guard(Route::Own, access, request, next).await
 }
 

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router, middleware};
+use axum::{Extension, Json, Router};
 use http::request::Parts;
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use crate::base::time::epoch_ms;
 use super::arrival::Base;
 use super::caller::{Caller, Role};
 use super::codes::{self, Admitted};
-use super::guard::{CallerSource, api_own, client, cookie_of, too_often};
+use super::guard::{CallerSource, client, cookie_of, too_often};
 use super::identify::Now;
 use super::session::{Session, Source};
 use super::state::AccessState;
@@ -73,12 +73,6 @@ enum AskedRole {
 pub(in crate::web) fn public<S: Clone + Send + Sync + 'static>(access: Arc<AccessState>) -> Router<S> {
     let login = get(login_page).post(log_in);
     Router::new().route("/login", login).route("/logout", post(log_out)).with_state(access)
-}
-
-/// `POST /api/v1/login-codes`, for who is known.
-pub(in crate::web) fn login_codes<S: Clone + Send + Sync + 'static>(access: Arc<AccessState>) -> Router<S> {
-    let codes = Router::new().route("/api/v1/login-codes", post(new_code));
-    codes.route_layer(middleware::from_fn_with_state(Arc::clone(&access), api_own)).with_state(access)
 }
 
 async fn login_page(
@@ -154,8 +148,8 @@ async fn log_out(State(access): State<Arc<AccessState>>, Extension(base): Extens
 }
 
 /// `POST /api/v1/login-codes`: a code for whoever asks, to log in with elsewhere.
-async fn new_code(
-    State(access): State<Arc<AccessState>>,
+pub(in crate::web) async fn login_code(
+    Extension(access): Extension<Arc<AccessState>>,
     Extension(caller): Extension<Caller>,
     Extension(CallerSource(source)): Extension<CallerSource>,
     Extension(base): Extension<Base>,

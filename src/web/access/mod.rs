@@ -28,10 +28,13 @@ mod state;
 pub(super) use arrival::{Arrival, Base, arrive};
 pub(super) use caller::{Caller, LinkScope, Via};
 pub(super) use form::{Form, FormToken};
-pub(super) use guard::{api_changes, api_reads, pages};
+pub(super) use guard::{api_changes, api_own, api_reads, pages};
 pub(super) use headers::secured;
-pub(super) use login::{login_codes, public as login_routes};
+pub(super) use login::{login_code, public as login_routes};
 pub use root_key::{RootKey, restored_root_key};
 #[cfg(test)]
 pub(super) use state::testing;
 pub(crate) use state::{AccessState, Token};
+
+#[cfg(test)]
+mod tests;

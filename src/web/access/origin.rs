@@ -37,7 +37,9 @@ mod tests {
     fn is_own(said: &[(&'static str, &str)]) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert("host", "127.0.0.1:9464".parse().unwrap());
-        said.iter().for_each(|(name, value)| drop(headers.insert(*name, value.parse().unwrap())));
+        for (name, value) in said {
+            headers.insert(*name, value.parse().unwrap());
+        }
         let public = PublicUrl::read("https://ops.example.com/serinus").unwrap();
         super::is_own(&Uri::from_static("/x"), &headers, Some(&public))
     }

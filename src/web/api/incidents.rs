@@ -9,8 +9,9 @@ use crate::alert::status::IncidentStatus;
 use crate::alert::{Acked, Closed};
 use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page};
 
+use super::audit::{Action, Who};
 use super::runs::{limit, short};
-use super::verbs::{by, said};
+use super::verbs::{said, until_and_why};
 use super::{ApiState, Failure};
 
 /// Members of an incident in a list, and of one that is asked for.
@@ -24,7 +25,7 @@ const OF_THE_LIST: [&str; 4] = ["id", "scope", "probe", "severity"];
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct IncidentsQuery {
+pub(in crate::web) struct IncidentsQuery {
     #[serde(default)]
     open: bool,
     probe: Option<String>,
@@ -68,12 +69,36 @@ pub(in crate::web) async fn one(
 ) -> Result<Json<IncidentDetail>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
-    let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
-    let id = open.iter().find(called).map_or(id.clone(), |incident| incident.id.clone());
+    let id = find(&open, &id).map_or(id.clone(), |incident| incident.id.clone());
     let incident = api.read(api.reader.incident(id)).await?;
     let mut incident = incident.ok_or_else(|| Failure::unknown(missing))?;
     up_to_date(&mut incident.incident, &open, SHOWN);
     Ok(Json(incident))
+}
+
+/// An incident that is kept.
+pub(super) struct KnownIncident {
+    pub(super) id: String,
+    /// The probe, if it is about one.
+    pub(super) probe: Option<String>,
+}
+
+/// The incident that is called so, open or ended.
+pub(super) async fn known(api: &ApiState, called: &str) -> Result<KnownIncident, Failure> {
+    if let Some(IncidentStatus { id, probe, .. }) = find(&open(api).await?, called).cloned() {
+        return Ok(KnownIncident { id, probe });
+    }
+    let kept = api.read(api.reader.incident(called.to_owned())).await?;
+    let kept = kept.ok_or_else(|| {
+        Failure::unknown(format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(called)))
+    })?;
+    Ok(KnownIncident { id: kept.incident.id, probe: kept.incident.probe })
+}
+
+/// The open incident that is called so: by its id, its scope or a key.
+pub(super) fn find<'i>(open: &'i [IncidentStatus], called: &str) -> Option<&'i IncidentStatus> {
+    open.iter()
+        .find(|incident| incident.id == called || incident.scope == called || incident.keys.iter().any(|key| key == called))
 }
 
 async fn open(api: &ApiState) -> Result<Vec<IncidentStatus>, Failure> {
@@ -95,11 +120,16 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
 pub(in crate::web) async fn acknowledge(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
+    who: Who,
     Json(asked): Json<AckRequest>,
 ) -> Result<Json<Value>, Failure> {
-    let (by, reason) = (by(asked.by), said(asked.reason));
+    let (by, reason) = (who.or(asked.by), said(asked.reason));
+    let incident = find(&open(&api).await?, &id).cloned();
     let answer = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
-    answer_to_ack(&id, answer).map(Json)
+    let answer = answer_to_ack(&id, answer)?;
+    let text = format!("acknowledged by {by}: {}{}", members(&answer), until_and_why(None, reason.as_deref()));
+    audit(&api, incident, &by, "acknowledge", text);
+    Ok(Json(answer))
 }
 
 fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
@@ -119,13 +149,18 @@ fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
 pub(in crate::web) async fn close(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
+    who: Who,
     Json(asked): Json<CloseRequest>,
 ) -> Result<Json<Value>, Failure> {
-    let (Some(by), Some(why)) = (said(asked.by), said(asked.why)) else {
+    let (Some(by), Some(why)) = (who.known_or(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));
     };
+    let incident = find(&open(&api).await?, &id).cloned();
     let closed = api.alerts.close(id.clone(), by.clone(), why.clone()).await.ok_or_else(Failure::stopping)?;
-    answer_to_close(&id, closed).map(Json)
+    let answer = answer_to_close(&id, closed)?;
+    let text = format!("closed by {by}: {}{}", members(&answer), until_and_why(None, Some(&why)));
+    audit(&api, incident, &by, "close", text);
+    Ok(Json(answer))
 }
 
 fn answer_to_close(id: &str, closed: Closed) -> Result<Value, Failure> {
@@ -146,7 +181,18 @@ fn answer_to_close(id: &str, closed: Closed) -> Result<Value, Failure> {
     }
 }
 
-fn not_open(id: &str) -> Failure {
+fn audit(api: &ApiState, incident: Option<IncidentStatus>, by: &str, what: &'static str, text: String) {
+    let (id, probe) = incident.map(|incident| (incident.id, incident.probe)).unzip();
+    api.audit(Action { by, what, probe: probe.flatten(), incident: id, text });
+}
+
+/// `9 members`
+fn members(answer: &Value) -> String {
+    let count = answer["members"].as_u64().unwrap_or(0);
+    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+}
+
+pub(super) fn not_open(id: &str) -> Failure {
     Failure::unknown(format!("no incident `{}` is open; `serinus incidents` lists those that are", short(id)))
 }
 

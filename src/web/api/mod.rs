@@ -6,14 +6,19 @@
 //! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
 //! `config/README.md`.
 
+pub(in crate::web) mod annotations;
+pub(in crate::web) mod audit;
+mod certificates;
 mod failure;
 pub(in crate::web) mod incidents;
 pub(in crate::web) mod mutes;
 mod names;
+pub(in crate::web) mod operations;
 mod pauses;
 mod runs;
 mod status;
 pub(in crate::web) mod verbs;
+pub(in crate::web) mod verify;
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
@@ -23,13 +28,18 @@ use axum::routing::{get, post};
 use futures::future::BoxFuture;
 
 use crate::alert::Alerts;
+use crate::alert::channel::HttpClient;
 use crate::history::{Follower, ReadFuture, Reader, Recorder};
-use crate::plan::Plan;
+use crate::plan::{Alerting, Plan};
 use crate::schedule::Scheduler;
 use crate::web::{Recent, Snapshots};
 
+use super::access::login_code;
+
+pub use certificates::{CertificateList, CertificateView};
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
+pub use operations::{SweepOutcome, SweptEntry};
 pub use pauses::{SyncedPauses, paused, restored_pauses};
 pub use verbs::{LastReload, Reloaded};
 
@@ -37,7 +47,7 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 15] = [
+pub const ROUTES: [(&str, &str); 25] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/runs"),
@@ -46,13 +56,23 @@ pub const ROUTES: [(&str, &str); 15] = [
     ("GET", "/api/v1/incidents/{id}"),
     ("POST", "/api/v1/incidents/{id}/ack"),
     ("POST", "/api/v1/incidents/{id}/close"),
+    ("POST", "/api/v1/incidents/{id}/notes"),
+    ("GET", "/api/v1/incidents/{id}/verify"),
+    ("POST", "/api/v1/incidents/{id}/verify"),
+    ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/annotations"),
+    ("POST", "/api/v1/annotations"),
+    ("GET", "/api/v1/certificates"),
     ("GET", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes/end"),
     ("POST", "/api/v1/pause"),
     ("POST", "/api/v1/resume"),
     ("POST", "/api/v1/trigger"),
+    ("POST", "/api/v1/sweep"),
+    ("POST", "/api/v1/channels/{name}/test"),
     ("POST", "/api/v1/reload"),
+    ("POST", "/api/v1/login-codes"),
 ];
 
 /// The handles of a running service.
@@ -69,6 +89,12 @@ pub struct Api {
     pub alerts: Alerts,
     /// Runs by hand, and pauses.
     pub scheduler: Scheduler,
+    /// Where pages go, as it is in force.
+    pub alerting: Arc<RwLock<Arc<Alerting>>>,
+    /// What pages are sent with.
+    pub page_client: HttpClient,
+    /// Deletes what runs left, now; an error says why it cannot.
+    pub sweep: Arc<Sweep>,
     /// Reads the configuration again.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Reloaded> + Send + Sync>,
     /// How that went last.
@@ -87,7 +113,12 @@ pub struct Api {
     pub snapshots: Snapshots,
     /// The last hour of every canary.
     pub recent: Recent,
+    /// The certificates that probes met.
+    pub certificates: CertificateList,
 }
+
+/// Deletes what runs left, now.
+pub type Sweep = dyn Fn() -> BoxFuture<'static, Result<SweepOutcome, String>> + Send + Sync;
 
 /// What handlers get.
 pub(super) type ApiState = Arc<Api>;
@@ -101,6 +132,10 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/runs/{id}", get(runs::one))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/verify", get(verify::shown))
+        .route("/api/v1/events", get(audit::list))
+        .route("/api/v1/annotations", get(annotations::list))
+        .route("/api/v1/certificates", get(certificates::list))
         .route("/api/v1/mutes", get(mutes::list))
 }
 
@@ -114,12 +149,26 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/pause", post(verbs::pause))
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))
+        .route("/api/v1/incidents/{id}/notes", post(annotations::note))
+        .route("/api/v1/incidents/{id}/verify", post(verify::start))
+        .route("/api/v1/annotations", post(annotations::annotate))
+        .route("/api/v1/sweep", post(operations::sweep))
+        .route("/api/v1/channels/{name}/test", post(operations::test_channel))
         .route("/api/v1/reload", post(verbs::reload))
+}
+
+/// Routes that give somebody who is known something of his own.
+pub(super) fn own<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/api/v1/login-codes", post(login_code))
 }
 
 impl Api {
     pub(in crate::web) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn alerting(&self) -> Arc<Alerting> {
+        Arc::clone(&self.alerting.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// What the store answers, if it does in time.

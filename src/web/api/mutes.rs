@@ -14,11 +14,10 @@ use crate::base::did_you_mean;
 use crate::base::time::{epoch_ms, now_ms};
 use crate::history::{Commit, RestoredState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
-use crate::plan::Plan;
 
-use super::pauses::DURABLE_WITHIN;
+use super::audit::{Action, Who};
 use super::runs::short;
-use super::verbs::{by, lasting, said};
+use super::verbs::{lasting, said, until_and_why};
 use super::{Api, ApiState, Failure, names};
 
 const KIND: &str = "mute";
@@ -101,6 +100,7 @@ pub(in crate::web) struct UnmuteRequest {
     probe: String,
     reason: Option<String>,
     subject: Option<String>,
+    by: Option<String>,
 }
 
 /// `GET /api/v1/mutes`
@@ -111,20 +111,21 @@ pub(in crate::web) async fn list(Extension(api): Extension<ApiState>) -> Json<Va
 /// `POST /api/v1/mutes`
 pub(in crate::web) async fn mute(
     Extension(api): Extension<ApiState>,
+    who: Who,
     Json(asked): Json<MuteRequest>,
 ) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
         known_reason(word)?;
     }
-    let probe = probe(&api.plan(), &asked.probe)?;
+    let probe = names::probe(&api.plan(), &asked.probe)?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
     let mute = Mute {
         probe,
         mutes,
         since_ms: now_ms(),
         until_ms: until.map(epoch_ms),
-        by: by(asked.by).into(),
+        by: who.or(asked.by).into(),
         why: said(asked.why).map(Into::into),
     };
     {
@@ -135,7 +136,8 @@ pub(in crate::web) async fn mute(
         list.insert(id(&mute), mute.clone());
     }
     api.sync_mutes();
-    tracing::info!(probe = &*mute.probe, part = %mute.mutes, by = &*mute.by, "muted");
+    let text = format!("{} of `{}` muted by {}{}", mute.mutes, mute.probe, mute.by, until_and_why(until, mute.why.as_deref()));
+    api.audit(Action { by: &mute.by, what: "mute", probe: Some(mute.probe.to_string()), incident: None, text });
     let kept = api.store_state(row(&mute, true)).await;
     Ok(Json(json!({ "muted": shown(&mute), "kept": kept })))
 }
@@ -143,17 +145,20 @@ pub(in crate::web) async fn mute(
 /// `POST /api/v1/mutes/end`
 pub(in crate::web) async fn end(
     Extension(api): Extension<ApiState>,
+    who: Who,
     Json(asked): Json<UnmuteRequest>,
 ) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.
     let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));
     let Some(mute) = found else {
-        probe(&api.plan(), &asked.probe)?;
+        names::probe(&api.plan(), &asked.probe)?;
         return Err(Failure::conflict(format!("{mutes} of `{}` is not muted; `serinus status` lists what is", asked.probe)));
     };
     api.sync_mutes();
-    tracing::info!(probe = &*mute.probe, part = %mute.mutes, "not muted any more");
+    let by = who.or(asked.by);
+    let text = format!("{} of `{}` unmuted by {by}", mute.mutes, mute.probe);
+    api.audit(Action { by: &by, what: "unmute", probe: Some(mute.probe.to_string()), incident: None, text });
     let kept = api.store_state(row(&mute, false)).await;
     Ok(Json(json!({ "unmuted": shown(&mute), "kept": kept })))
 }
@@ -176,8 +181,7 @@ impl Api {
 
     /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
     pub(in crate::web) async fn store_state(&self, row: StateRow) -> bool {
-        let commit = Commit { states: vec![row], ..Commit::default() };
-        tokio::time::timeout(DURABLE_WITHIN, self.recorder.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
+        self.keep(Commit { states: vec![row], ..Commit::default() }).await
     }
 }
 
@@ -227,16 +231,4 @@ fn known_reason(word: &str) -> Result<(), Failure> {
         }
     });
     Err(Failure::bad(format!("`{}` is no reason for which a run fails; {hint}", short(word))))
-}
-
-fn probe(plan: &Plan, name: &str) -> Result<Arc<str>, Failure> {
-    let found = plan.probes.iter().find(|probe| &*probe.name == name);
-    found.map(|probe| Arc::clone(&probe.name)).ok_or_else(|| {
-        let owner = name.split('/').next().unwrap_or(name);
-        if plan.probes.iter().any(|probe| &*probe.name == owner) {
-            let name = short(name);
-            return Failure::bad(format!("`{name}` is no probe's name; what is muted is muted for the whole probe `{owner}`"));
-        }
-        names::nothing(plan, name)
-    })
 }

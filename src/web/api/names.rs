@@ -7,6 +7,7 @@ use crate::plan::{Canary, Plan};
 use crate::schedule::PauseTarget;
 
 use super::Failure;
+use super::runs::short;
 
 /// What a name means: a probe's or a canary's.
 pub(super) fn target(plan: &Plan, name: &str) -> Option<PauseTarget> {
@@ -39,4 +40,17 @@ pub(super) fn nothing(plan: &Plan, name: &str) -> Failure {
         .unwrap_or_else(|| "`serinus status` counts the canaries there are; an id looks like PROBE/REGION/KEY=VALUE".to_owned());
     let name: String = name.chars().take(200).collect();
     Failure::unknown(format!("no probe and no canary is called `{name}`; {hint}"))
+}
+
+/// The probe of this name.
+pub(super) fn probe(plan: &Plan, name: &str) -> Result<Arc<str>, Failure> {
+    let found = plan.probes.iter().find(|probe| &*probe.name == name);
+    found.map(|probe| Arc::clone(&probe.name)).ok_or_else(|| {
+        let owner = name.split('/').next().unwrap_or(name);
+        if plan.probes.iter().any(|probe| &*probe.name == owner) {
+            let name = short(name);
+            return Failure::bad(format!("`{name}` is no probe's name; what is muted is muted for the whole probe `{owner}`"));
+        }
+        nothing(plan, name)
+    })
 }

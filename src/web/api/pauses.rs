@@ -68,7 +68,7 @@ impl Api {
     }
 
     /// Keeps a pause, or forgets it. Returns whether that is durable; where the store is away it is tried on until it is.
-    pub(super) async fn store_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
+    pub(in crate::web) async fn store_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
         self.store_state(row(target, pause)).await
     }
 }

@@ -12,7 +12,7 @@ use super::{ApiState, Failure, names};
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RunsQuery {
+pub(in crate::web) struct RunsQuery {
     canary: Option<String>,
     probe: Option<String>,
     region: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct RunsQuery {
 }
 
 /// `GET /api/v1/runs`
-pub(super) async fn list(
+pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
     Query(wanted): Query<RunsQuery>,
 ) -> Result<Json<Page<RunView>>, Failure> {
@@ -56,7 +56,7 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/runs/{id}`
-pub(super) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+pub(in crate::web) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
     let missing = format!("no run `{}` is kept; passed runs are kept for `store.keep_passed`", short(&id));
     api.read(api.reader.run(id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
 }

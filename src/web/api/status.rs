@@ -25,7 +25,7 @@ const PROBES: usize = 1_000;
 const MEMBERS: usize = 20;
 
 /// `GET /api/v1/status`
-pub(super) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<Value>, Failure> {
+pub(in crate::web) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<Value>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let mut said = overview(&status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -83,7 +83,7 @@ fn first<T>(of: &[T], most: usize) -> &[T] {
 /// Which canaries are wanted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CanariesQuery {
+pub(in crate::web) struct CanariesQuery {
     probe: Option<String>,
     region: Option<String>,
     standing: Option<String>,
@@ -92,7 +92,7 @@ pub(super) struct CanariesQuery {
 }
 
 /// `GET /api/v1/canaries`, ordered by id.
-pub(super) async fn canaries(
+pub(in crate::web) async fn canaries(
     Extension(api): Extension<ApiState>,
     Query(wanted): Query<CanariesQuery>,
 ) -> Result<Json<Page<CanaryStatus>>, Failure> {

@@ -7,10 +7,11 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::base::time::epoch_ms;
+use crate::base::time::{epoch_ms, rfc3339};
 use crate::outcome::visible;
-use crate::schedule::Pause;
+use crate::schedule::{Pause, PauseTarget};
 
+use super::audit::{Action, Who};
 use super::{ApiState, Failure, names};
 
 /// The most canaries that one request runs.
@@ -31,20 +32,30 @@ pub(in crate::web) struct PauseRequest {
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct TargetRequest {
     target: String,
+    by: Option<String>,
+}
+
+/// Who asks for something that needs no more words.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct ByRequest {
+    pub(super) by: Option<String>,
 }
 
 /// `POST /api/v1/pause`
 pub(in crate::web) async fn pause(
     Extension(api): Extension<ApiState>,
+    who: Who,
     Json(asked): Json<PauseRequest>,
 ) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
-    let pause = Pause { target, since: SystemTime::now(), until, by: by(asked.by), why: said(asked.why) };
+    let pause = Pause { target, since: SystemTime::now(), until, by: who.or(asked.by), why: said(asked.why) };
     api.scheduler.pauses().pause(pause.clone());
     api.sync_pauses();
-    tracing::info!(target = asked.target, by = pause.by, "paused");
+    let text = format!("`{}` paused by {}{}", asked.target, pause.by, until_and_why(until, pause.why.as_deref()));
+    api.audit(Action { by: &pause.by, what: "pause", probe: Some(probe_of(&pause.target)), incident: None, text });
     let kept = api.store_pause(&pause.target, Some(&pause)).await;
     Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(epoch_ms), "kept": kept })))
 }
@@ -52,6 +63,7 @@ pub(in crate::web) async fn pause(
 /// `POST /api/v1/resume`
 pub(in crate::web) async fn resume(
     Extension(api): Extension<ApiState>,
+    who: Who,
     Json(asked): Json<TargetRequest>,
 ) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
@@ -73,7 +85,9 @@ pub(in crate::web) async fn resume(
     };
     pauses.resume(&target);
     api.sync_pauses();
-    tracing::info!(target = asked.target, "resumed");
+    let by = who.or(asked.by);
+    let text = format!("`{}` resumed by {by}", asked.target);
+    api.audit(Action { by: &by, what: "resume", probe: Some(probe_of(&target)), incident: None, text });
     let kept = api.store_pause(&target, None).await;
     Ok(Json(json!({ "resumed": asked.target, "kept": kept })))
 }
@@ -81,6 +95,7 @@ pub(in crate::web) async fn resume(
 /// `POST /api/v1/trigger`
 pub(in crate::web) async fn trigger(
     Extension(api): Extension<ApiState>,
+    who: Who,
     Json(asked): Json<TargetRequest>,
 ) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
@@ -105,6 +120,10 @@ pub(in crate::web) async fn trigger(
     if let ([], [(canary, why), ..]) = (started.as_slice(), refused.as_slice()) {
         return Err(Failure::conflict(format!("{canary}: {why}")));
     }
+    let (by, probe) = (who.or(asked.by), asked.target.split('/').next().map(str::to_owned));
+    let runs = if started.len() == 1 { "a run".to_owned() } else { format!("{} runs", started.len()) };
+    let text = format!("{runs} of `{}` started by {by}", asked.target);
+    api.audit(Action { by: &by, what: "trigger", probe, incident: None, text });
     let refused: Vec<Value> = refused.iter().map(|(canary, why)| json!({ "canary": canary, "why": why })).collect();
     Ok(Json(json!({ "started": started, "refused": refused })))
 }
@@ -115,9 +134,16 @@ pub(super) fn said(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Who says so.
-pub(super) fn by(name: Option<String>) -> String {
-    said(name).unwrap_or_else(|| "somebody".to_owned())
+/// ` until 2026-11-28T22:00:00.000Z: the shop moves`
+pub(super) fn until_and_why(until: Option<SystemTime>, why: Option<&str>) -> String {
+    let until = until.map(|until| format!(" until {}", rfc3339(until))).unwrap_or_default();
+    format!("{until}{}", why.map(|why| format!(": {why}")).unwrap_or_default())
+}
+
+/// The name of the probe that a pause is about.
+fn probe_of(target: &PauseTarget) -> String {
+    let name = names::name(target);
+    name.split('/').next().unwrap_or(name).to_owned()
 }
 
 /// How long something is to last.
@@ -150,6 +176,10 @@ pub struct LastReload {
 }
 
 /// `POST /api/v1/reload`
-pub(in crate::web) async fn reload(Extension(api): Extension<ApiState>) -> Json<Reloaded> {
-    Json((api.reload)().await)
+pub(in crate::web) async fn reload(Extension(api): Extension<ApiState>, who: Who) -> Json<Reloaded> {
+    let reloaded = (api.reload)().await;
+    let by = who.or(None);
+    let text = format!("reload asked for by {by}: {}", reloaded.message);
+    api.audit(Action { by: &by, what: "reload", probe: None, incident: None, text });
+    Json(reloaded)
 }

@@ -138,8 +138,19 @@ pub(in crate::web) struct Spark {
     pub(in crate::web) bound: Option<String>,
 }
 
+/// What rows are made of.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct Seen<'a> {
+    /// The last hour, for figures.
+    pub(in crate::web) marks: &'a Marks,
+    /// What strips show.
+    pub(in crate::web) strips: &'a Marks,
+    /// When.
+    pub(in crate::web) axis: Axis,
+}
+
 /// The rows for a filter.
-pub(in crate::web) fn grid(plan: &Plan, status: &Status, marks: &Marks, axis: Axis, filter: &Filter) -> Grid {
+pub(in crate::web) fn grid(plan: &Plan, status: &Status, seen: Seen<'_>, filter: &Filter) -> Grid {
     let probes: HashMap<&str, &Probe> = plan.probes.iter().map(|probe| (&*probe.name, &**probe)).collect();
     let mut grid = Grid::default();
     let mut regions: BTreeMap<&str, usize> = BTreeMap::new();
@@ -158,7 +169,7 @@ pub(in crate::web) fn grid(plan: &Plan, status: &Status, marks: &Marks, axis: Ax
     let admitted: Vec<(&ProbeStatus, Vec<&CanaryStatus>)> =
         status.probes.iter().filter_map(|probe| of_probe.remove(&*probe.probe).map(|canaries| (probe, canaries))).collect();
     grid.left_out = admitted.len().saturating_sub(PROBES);
-    let mut maker = Maker { marks, axis, filter, unwell_left: UNWELL_TOTAL, is_folded: grid.is_folded };
+    let mut maker = Maker { seen, filter, unwell_left: UNWELL_TOTAL, is_folded: grid.is_folded };
     for (probe, canaries) in admitted.into_iter().take(PROBES) {
         grid.groups.push(maker.group(probe, probes.get(&*probe.probe).copied(), canaries));
     }
@@ -174,8 +185,7 @@ fn is_unwell(health: Health) -> bool {
 }
 
 struct Maker<'a> {
-    marks: &'a Marks,
-    axis: Axis,
+    seen: Seen<'a>,
     filter: &'a Filter,
     unwell_left: usize,
     is_folded: bool,
@@ -239,15 +249,15 @@ impl Maker<'_> {
     fn several(&self, name: String, key: String, canaries: &[&CanaryStatus]) -> Row {
         let mut health = ByHealth::default();
         canaries.iter().for_each(|canary| health.add(canary.standing));
-        let marks =
-            canaries.iter().enumerate().flat_map(|(at, canary)| self.marks.of(&canary.canary).map(move |mark| (at, mark)));
+        let strips = self.seen.strips;
+        let marks = canaries.iter().enumerate().flat_map(|(at, canary)| strips.of(&canary.canary).map(move |mark| (at, mark)));
         let worst = canaries.iter().map(|canary| canary.standing).max().unwrap_or_default();
         Row {
             name,
             href: key,
             health: worst,
             now: summary(health),
-            strip: strip(self.axis, marks),
+            strip: strip(self.seen.axis, marks),
             ids: canaries.iter().map(|canary| canary.canary.clone()).collect(),
             last: String::new(),
             p95: String::new(),
@@ -256,18 +266,19 @@ impl Maker<'_> {
     }
 
     fn canary(&self, probe: Option<&Probe>, canary: &CanaryStatus) -> Row {
-        let seen: Vec<&Mark> = self.marks.of(&canary.canary).filter(|mark| mark.due_ms >= self.axis.from_ms).collect();
+        let Seen { marks, strips, axis } = self.seen;
+        let seen: Vec<&Mark> = marks.of(&canary.canary).filter(|mark| mark.due_ms >= axis.from_ms).collect();
         let last = seen.iter().rev().find(|mark| matches!(mark.kind, MarkKind::Passed | MarkKind::Degraded | MarkKind::Failed));
         Row {
             name: place(&canary.region, &canary.cell),
             href: format!("probes/{}?canary={}", encoded(&canary.probe), encoded(&canary.canary)),
             health: canary.standing,
             now: now(canary),
-            strip: strip(self.axis, seen.iter().map(|mark| (0, *mark))),
+            strip: strip(axis, strips.of(&canary.canary).map(|mark| (0, mark))),
             ids: vec![canary.canary.clone()],
             last: last.map(|mark| words::took_us(mark.duration_us.into())).unwrap_or_default(),
             p95: p95(&seen),
-            spark: spark(self.axis, &seen, bound_us(probe)),
+            spark: spark(&seen, bound_us(probe)),
         }
     }
 }
@@ -348,8 +359,10 @@ fn bound_us(probe: Option<&Probe>) -> Option<u32> {
 }
 
 /// The line of what was waited for; a lost run is a gap in it.
-fn spark(axis: Axis, seen: &[&Mark], bound: Option<u32>) -> Option<Spark> {
+fn spark(seen: &[&Mark], bound: Option<u32>) -> Option<Spark> {
     let most = seen.iter().filter_map(|mark| mark.convergence_us).max()?.max(bound.unwrap_or(0)).max(1);
+    let (first, last) = (seen.first()?.due_ms, seen.last()?.due_ms);
+    let axis = Axis { from_ms: first, to_ms: last.max(first + 1) };
     let y = |us: u32| 18.0 - f64::from(us) / f64::from(most) * 16.0;
     let (mut path, mut pen_down) = (String::new(), false);
     for mark in seen {
@@ -364,3 +377,6 @@ fn spark(axis: Axis, seen: &[&Mark], bound: Option<u32>) -> Option<Spark> {
     }
     Some(Spark { path, bound: bound.map(|bound| format!("M0 {0:.0}H120", y(bound))) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::base::time::now_ms;
-use crate::history::{Follower, MarksPage, Reader, RunMark};
+use crate::history::{Follower, HourCounts, MarksPage, ReadError, Reader, RunMark};
 use crate::outcome::Verdict;
 
 /// How far it goes back, in milliseconds.
@@ -24,6 +24,10 @@ const PAGE: usize = MarksPage::LIMIT;
 const PAUSE: Duration = Duration::from_millis(500);
 /// When it tries again after the store did not answer.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long the hours of the last day are kept: housekeeping adds to them as rarely.
+const HOURS_LAST: Duration = Duration::from_mins(1);
+/// A day in milliseconds.
+const DAY_MS: i64 = 86_400_000;
 /// How long the first look waits for what is being read.
 const FIRST: Duration = Duration::from_millis(500);
 
@@ -89,6 +93,7 @@ impl Marks {
         self.0.get(canary).into_iter().flatten()
     }
 
+    /// Adds one in its place.
     pub(in crate::web) fn add(&mut self, canary: &str, mark: Mark) {
         let marks = match self.0.get_mut(canary) {
             Some(marks) => marks,
@@ -112,17 +117,35 @@ impl Marks {
     }
 }
 
+/// The worst in an hour; nothing where nothing ended.
+fn worst(hour: &HourCounts) -> Option<MarkKind> {
+    let all = [
+        (hour.failed, MarkKind::Failed),
+        (hour.errored, MarkKind::Errored),
+        (hour.missed, MarkKind::Missed),
+        (hour.blocked, MarkKind::Blocked),
+        (hour.degraded, MarkKind::Degraded),
+        (hour.passed, MarkKind::Passed),
+        (hour.skipped, MarkKind::Skipped),
+    ];
+    all.into_iter().find(|(count, _)| *count > 0).map(|(_, kind)| kind)
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     marks: RwLock<Marks>,
     is_away: AtomicBool,
 }
 
+/// The hours of a day, and when they were read.
+type Hours = (Instant, Arc<Marks>);
+
 /// Follows what is written.
 #[derive(Debug, Default)]
 pub struct Recent {
     shared: Arc<Shared>,
     read: OnceLock<watch::Receiver<u64>>,
+    hours: Mutex<Option<Hours>>,
 }
 
 impl Recent {
@@ -139,9 +162,28 @@ impl Recent {
         let _late = tokio::time::timeout(FIRST, read.wait_for(|times| *times > 0)).await;
     }
 
-    /// A number that grows whenever something was read; none before anybody looked.
-    pub(in crate::web) fn read(&self) -> Option<watch::Receiver<u64>> {
-        self.read.get().cloned()
+    /// The hours of the last day as marks, each of them the worst that was in it; they are read at most once in a while.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(in crate::web) async fn hours(&self, reader: &Arc<dyn Reader>) -> Result<Arc<Marks>, ReadError> {
+        let mut hours = self.hours.lock().await;
+        if let Some((read, known)) = &*hours
+            && read.elapsed() < HOURS_LAST
+        {
+            return Ok(Arc::clone(known));
+        }
+        let now = now_ms();
+        let counts = reader.rollups_of_all(now - DAY_MS, now).await?;
+        let mut marks = Marks::default();
+        for hour in &counts {
+            if let Some(kind) = worst(hour) {
+                marks.add(&hour.canary, Mark { due_ms: hour.hour_ms, duration_us: 0, convergence_us: None, kind });
+            }
+        }
+        let marks = Arc::new(marks);
+        *hours = Some((Instant::now(), Arc::clone(&marks)));
+        Ok(marks)
     }
 
     /// What was read so far.

@@ -134,3 +134,66 @@ fn outline(kind: MarkKind, x: f64, width: f64) -> String {
     };
     format!("M{x:.0} {y}h{width:.0}v{height}h-{width:.0}z")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn mark(due_ms: i64, kind: MarkKind) -> Mark {
+        Mark { due_ms, duration_us: 1, convergence_us: None, kind }
+    }
+
+    fn axis() -> Axis {
+        Axis::until(100 * HOUR - 1, HOUR)
+    }
+
+    #[test]
+    fn an_axis_ends_with_the_step_that_goes_on_and_moves_by_whole_steps() {
+        let axis = axis();
+        assert_eq!((axis.from_ms, axis.to_ms, axis.step_ms()), (99 * HOUR, 100 * HOUR, 30_000));
+        assert_eq!(Axis::until(100 * HOUR, HOUR).to_ms, 100 * HOUR + 30_000);
+        assert_eq!((axis.x(99 * HOUR), axis.x(100 * HOUR)), (0.0, 600.0));
+        let labels: Vec<String> = axis.labels().into_iter().map(|(_, _, label)| label).collect();
+        assert_eq!(labels, ["03:00", "03:15", "03:30", "03:45", "04:00"]);
+    }
+
+    #[test]
+    fn of_runs_that_share_a_marks_room_the_worst_stands_and_leads_to_itself() {
+        let begin = axis().from_ms;
+        let runs = [
+            mark(begin + 60_000, MarkKind::Passed),
+            mark(begin + 61_000, MarkKind::Failed),
+            mark(begin + 62_000, MarkKind::Passed),
+            mark(begin + 120_000, MarkKind::Passed),
+        ];
+        let marks = strip(axis(), runs.iter().map(|run| (7, run)));
+        let told: Vec<_> = marks.iter().map(|mark| (mark.class, mark.due_ms - begin, mark.of)).collect();
+        assert_eq!(told, [("f", 61_000, 7), ("p", 120_000, 7)]);
+    }
+
+    #[test]
+    fn what_is_beyond_the_axis_is_left_out_and_a_fast_canary_has_no_more_marks_than_there_is_room() {
+        let begin = axis().from_ms;
+        let runs: Vec<Mark> = (-50..5_000).map(|second| mark(begin + second * 1_000, MarkKind::Passed)).collect();
+        let marks = strip(axis(), runs.iter().map(|run| (0, run)));
+        assert!(marks.len() <= 121, "{}", marks.len());
+        assert!(marks.iter().all(|mark| mark.due_ms >= begin));
+    }
+
+    #[test]
+    fn each_kind_has_a_form_of_its_own_but_for_the_two_that_are_a_dot() {
+        let kinds = [
+            MarkKind::Passed,
+            MarkKind::Degraded,
+            MarkKind::Failed,
+            MarkKind::Errored,
+            MarkKind::Missed,
+            MarkKind::Blocked,
+            MarkKind::Skipped,
+        ];
+        let forms: std::collections::BTreeSet<String> = kinds.iter().map(|kind| outline(*kind, 10.0, 8.0)).collect();
+        assert_eq!(forms.len(), 6);
+    }
+}

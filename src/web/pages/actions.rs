@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::web::Api;
 use crate::web::access::{Base, Form};
-use crate::web::api::{Failure, incidents, mutes, verbs};
+use crate::web::api::audit::Who;
+use crate::web::api::{Failure, annotations, incidents, mutes, operations, verbs, verify};
 use crate::web::model::words;
 
 use super::said::Said;
@@ -47,8 +48,8 @@ type Bases = Extension<Base>;
 
 /// `POST /incidents/{id}/ack`
 pub(super) async fn acknowledge(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
-    let asked = json!({ "by": form.caller.name, "reason": some(&form.fields.why) });
-    let answer = async { incidents::acknowledge(api.clone(), Path(id), request(asked)?).await }.await;
+    let asked = json!({ "reason": some(&form.fields.why) });
+    let answer = async { incidents::acknowledge(api.clone(), Path(id), Who::of(&form.caller), request(asked)?).await }.await;
     let done = |answer: &Value| {
         let members = usize::try_from(answer["members"].as_u64().unwrap_or(0)).unwrap_or(0);
         match answer["already"]["by"].as_str() {
@@ -64,8 +65,8 @@ pub(super) async fn acknowledge(api: Handles, base: Bases, Path(id): Path<String
 
 /// `POST /incidents/{id}/close`
 pub(super) async fn close(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
-    let asked = json!({ "by": form.caller.name, "why": form.fields.why });
-    let answer = async { incidents::close(api.clone(), Path(id), request(asked)?).await }.await;
+    let asked = json!({ "why": form.fields.why });
+    let answer = async { incidents::close(api.clone(), Path(id), Who::of(&form.caller), request(asked)?).await }.await;
     back(&api, &base, &form.fields, answer, |_| "Closed.".to_owned()).await
 }
 
@@ -73,8 +74,8 @@ pub(super) async fn close(api: Handles, base: Bases, Path(id): Path<String>, for
 pub(super) async fn pause(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let Fields { target, lasting, why, .. } = &form.fields;
     let answer = async {
-        let asked = json!({ "target": target, "for_seconds": seconds(lasting)?, "by": form.caller.name, "why": some(why) });
-        verbs::pause(api.clone(), request(asked)?).await
+        let asked = json!({ "target": target, "for_seconds": seconds(lasting)?, "why": some(why) });
+        verbs::pause(api.clone(), Who::of(&form.caller), request(asked)?).await
     }
     .await;
     let until =
@@ -86,7 +87,7 @@ pub(super) async fn pause(api: Handles, base: Bases, form: Form<Fields>) -> Resp
 pub(super) async fn resume(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let target = &form.fields.target;
     let asked = json!({ "target": target });
-    let answer = async { verbs::resume(api.clone(), request(asked)?).await }.await;
+    let answer = async { verbs::resume(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
     back(&api, &base, &form.fields, answer, |_| format!("{target} is run again.")).await
 }
 
@@ -96,9 +97,9 @@ pub(super) async fn mute(api: Handles, base: Bases, form: Form<Fields>) -> Respo
     let answer = async {
         let asked = json!({
             "probe": target, "reason": some(reason), "subject": some(subject),
-            "for_seconds": seconds(lasting)?, "by": form.caller.name, "why": some(why),
+            "for_seconds": seconds(lasting)?, "why": some(why),
         });
-        mutes::mute(api.clone(), request(asked)?).await
+        mutes::mute(api.clone(), Who::of(&form.caller), request(asked)?).await
     }
     .await;
     let what = some(reason).or(some(subject)).unwrap_or_default();
@@ -109,7 +110,7 @@ pub(super) async fn mute(api: Handles, base: Bases, form: Form<Fields>) -> Respo
 pub(super) async fn unmute(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let Fields { target, reason, subject, .. } = &form.fields;
     let asked = json!({ "probe": target, "reason": some(reason), "subject": some(subject) });
-    let answer = async { mutes::end(api.clone(), request(asked)?).await }.await;
+    let answer = async { mutes::end(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
     let what = some(reason).or(some(subject)).unwrap_or_default();
     back(&api, &base, &form.fields, answer, |_| format!("{what} of {target} is not muted any more.")).await
 }
@@ -117,7 +118,7 @@ pub(super) async fn unmute(api: Handles, base: Bases, form: Form<Fields>) -> Res
 /// `POST /trigger`
 pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let asked = json!({ "target": form.fields.target });
-    let answer = async { verbs::trigger(api.clone(), request(asked)?).await }.await;
+    let answer = async { verbs::trigger(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
     let done = |answer: &Value| {
         let started = answer["started"].as_array().map_or(0, Vec::len);
         let refused: Vec<String> = answer["refused"]
@@ -130,6 +131,63 @@ pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Re
         format!("Started {}; they appear here as they end, and do not count.{but}", words::count(started, "run", "runs"))
     };
     back(&api, &base, &form.fields, answer, done).await
+}
+
+/// `POST /incidents/{id}/verify`
+pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
+    let answer = async { verify::start(api.clone(), Path(id), Who::of(&form.caller), request(json!({}))?).await }.await;
+    let done = |answer: &Value| {
+        let runs = answer["canaries"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let next = runs.iter().filter_map(|run| run["next_tick_ms"].as_i64()).min();
+        let next =
+            next.map_or_else(String::new, |next| format!(" The next tick that counts comes at {} UTC.", words::clock(next)));
+        let refused = runs.iter().find_map(|run| run["why"].as_str());
+        let but = refused.map_or_else(String::new, |why| format!(" Some were not started: {why}."));
+        let started = usize::try_from(answer["started"].as_u64().unwrap_or(0)).unwrap_or(0);
+        format!(
+            "{} started now; each result appears in its strip as it ends, and does not count.{next}{but}",
+            words::count(started, "run", "runs")
+        )
+    };
+    back(&api, &base, &form.fields, answer, done).await
+}
+
+/// `POST /incidents/{id}/notes`
+pub(super) async fn note(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
+    let asked = json!({ "text": form.fields.why });
+    let answer = async { annotations::note(api.clone(), Path(id), Who::of(&form.caller), request(asked)?).await }.await;
+    back(&api, &base, &form.fields, answer, |_| "Noted.".to_owned()).await
+}
+
+/// `POST /annotations`
+pub(super) async fn annotate(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let Fields { target, why, .. } = &form.fields;
+    let asked = json!({ "text": why, "probe": some(target), "what": "note" });
+    let answer = async { annotations::annotate(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
+    back(&api, &base, &form.fields, answer, |_| "Written down: it stands on charts and in incidents from now on.".to_owned())
+        .await
+}
+
+/// `POST /sweep`
+pub(super) async fn sweep(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let answer = async { operations::sweep(api.clone(), Who::of(&form.caller), request(json!({}))?).await }.await;
+    let answer = answer.map(|Json(outcome)| Json(json!({ "gone": outcome.gone, "left": outcome.left })));
+    let done = |answer: &Value| format!("Swept: {} gone, {} left.", answer["gone"], answer["left"]);
+    back(&api, &base, &form.fields, answer, done).await
+}
+
+/// `POST /channels/{name}/test`
+pub(super) async fn test_channel(api: Handles, base: Bases, Path(name): Path<String>, form: Form<Fields>) -> Response {
+    let channel = Path(name.clone());
+    let answer = async { operations::test_channel(api.clone(), channel, Who::of(&form.caller), request(json!({}))?).await }.await;
+    let answer = match answer {
+        Ok(Json(answer)) if answer["error"].is_string() => {
+            let why = answer["error"].as_str().unwrap_or_default();
+            Err(Failure::conflict(format!("{name} did not take the test page: {why}")))
+        }
+        answer => answer,
+    };
+    back(&api, &base, &form.fields, answer, |_| format!("{name} took a test page; it was ended at once.")).await
 }
 
 /// What the API's route is asked with.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::alert::status::{Health, IncidentStatus, Status};
-use crate::plan::Plan;
+use crate::plan::{Plan, Runbook};
 use crate::web::model::{Snapshot, words};
 
 /// A line of a card.
@@ -62,7 +62,7 @@ fn card(plan: &Plan, status: &Status, incident: &IncidentStatus, now_ms: i64) ->
         lines: lines(status, incident, now_ms),
         can_acknowledge: incident.unanswered > 0,
         can_verify: incident.members.iter().any(|member| member.canary.is_some()),
-        runbook: probe.and_then(|probe| probe.runbook.clone()).filter(|link| link.starts_with("http")),
+        runbook: probe.and_then(|probe| probe.runbook.as_ref()).and_then(Runbook::url).map(str::to_owned),
     }
 }
 

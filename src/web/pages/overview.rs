@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::alert::status::{ByHealth, Health};
 use crate::base::time::epoch_ms;
 use crate::web::Api;
-use crate::web::model::overview::{Filter, Grid, encoded, grid};
+use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid};
 use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
 use crate::web::model::{Snapshot, words};
 use crate::web::secrets::missing_secrets;
@@ -36,7 +36,9 @@ pub(super) struct OverviewQuery {
 
 /// How far back strips go: the word in addresses, in words, and milliseconds.
 const RANGES: [(&str, &str, i64); 3] =
-    [("10m", "10 minutes", 600_000), ("1h", "last hour", 3_600_000), ("20m", "20 minutes", 1_200_000)];
+    [("10m", "10 minutes", 600_000), ("1h", "last hour", 3_600_000), ("24h", "last day", DAY_MS)];
+/// The length from which on a mark is an hour.
+const DAY_MS: i64 = 86_400_000;
 
 /// Something about the prober itself.
 struct HealthFact {
@@ -67,6 +69,7 @@ struct OverviewPage {
     grid: Grid,
     is_small: bool,
     is_away: bool,
+    is_long: bool,
 }
 
 /// `GET /`
@@ -77,10 +80,18 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
     let range = RANGES.iter().find(|(word, ..)| *word == query.range).unwrap_or(&RANGES[1]);
     let axis = Axis::until(snapshot.at_ms, range.2);
     let filter = query.filter();
+    // Where the store does not answer, the strips show the last hour only, and the page says so.
+    let is_long = range.2 >= DAY_MS;
+    let hours = if is_long { api.recent.hours(&api.reader).await.ok() } else { None };
+    let is_away = api.recent.is_away() || is_long && hours.is_none();
     // It may walk over ten thousand canaries, and others wait for this thread.
     let made = {
-        let (api, plan, snapshot, filter) = (Arc::clone(&api), plan, Arc::clone(&snapshot), filter.clone());
-        tokio::task::spawn_blocking(move || grid(&plan, &snapshot.status, &api.recent.marks(), axis, &filter))
+        let (api, snapshot) = (Arc::clone(&api), Arc::clone(&snapshot));
+        tokio::task::spawn_blocking(move || {
+            let marks = api.recent.marks();
+            let seen = Seen { marks: &marks, strips: hours.as_deref().unwrap_or(&marks), axis };
+            grid(&plan, &snapshot.status, seen, &filter)
+        })
     };
     let grid = made.await.unwrap_or_default();
     let page = OverviewPage {
@@ -98,7 +109,8 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         axis,
         grid,
         is_small: look.is_small,
-        is_away: api.recent.is_away(),
+        is_away,
+        is_long,
     };
     Ok(html(&page))
 }
@@ -155,9 +167,14 @@ impl OverviewQuery {
 }
 
 impl OverviewPage {
-    /// Where a mark leads: to the run of this canary that was due then.
-    fn mark_href(ids: &[String], mark: &StripMark) -> String {
-        ids.get(mark.of).map_or_else(String::new, |id| format!("run?canary={}&due={}", encoded(id), mark.due_ms))
+    /// Where a mark leads: to the run of this canary that was due then, or to those of the hour that it stands for.
+    fn mark_href(&self, ids: &[String], mark: &StripMark) -> String {
+        let Some(id) = ids.get(mark.of).map(|id| encoded(id)) else { return String::new() };
+        if self.is_long {
+            format!("runs?canary={id}&since={}&until={}", mark.due_ms, mark.due_ms + 3_600_000)
+        } else {
+            format!("run?canary={id}&due={}", mark.due_ms)
+        }
     }
 
     /// The address with a probe, or a region of one, opened too.
@@ -167,8 +184,8 @@ impl OverviewPage {
     }
 
     /// Whether the rows of a probe are shown without a tap.
-    fn is_open(&self, group: &crate::web::model::overview::Group) -> bool {
-        !self.is_small || matches!(group.health, Health::Failing | Health::NoData | Health::Suspect)
+    fn is_open(&self) -> bool {
+        !self.is_small
     }
 }
 

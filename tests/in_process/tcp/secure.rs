@@ -36,6 +36,30 @@ async fn what_is_known_of_tls_has_the_names_that_https_has() {
 }
 
 #[tokio::test]
+async fn each_new_connection_under_tls_tells_the_certificate_that_it_met_whether_the_step_passes_or_not() {
+    let authority = Authority::new();
+    let leaf = authority.leaf(&["localhost"]);
+    let target = behind(Some(tls_server(&leaf)), &[Say("hello\n"), Hear("a\n"), Say("b\n"), Hang]).await;
+    let steps = [
+        step("hello", &[&connect(&target), TLS, READ, "expect = [\"bytes > 0\"]"]),
+        step("more", &["tcp.send = \"a\\n\"", READ, "expect = [\"received == 'c\\n'\"]"]),
+    ];
+    let ran = journey(&target).head(&device(&authority, "")).run(&steps.concat()).await;
+    let of = |ran: &Ran, step: usize| ran.report.steps[step].attempts[0].certificate.clone();
+    let met = of(&ran, 0).expect("it was a new connection");
+    assert_eq!((&*met.host, met.port, met.not_after_ms), ("localhost", target.address.port(), 3_789_504_000_000));
+    assert_eq!((&*met.subject, &*met.issuer, met.fingerprint.len()), ("CN=Test Leaf", "CN=Test Authority", 64));
+    assert_eq!(of(&ran, 1), None, "the connection was there");
+    let https = crate::http_server::answering(Some(tls_server(&leaf)), |_| crate::http_server::answer(200, &[], "ok")).await;
+    let get = format!("http.get = \"https://localhost:{}/\"", https.address.port());
+    let fails = step("page", &[&get, "expect = [\"status == 201\"]"]);
+    let ran = journey(&target).head(&device(&authority, "")).run(&fails).await;
+    let page = of(&ran, 0).expect("an answer came");
+    assert_eq!((&page.fingerprint, page.port), (&met.fingerprint, https.address.port()));
+    assert!(!ran.report.to_json(None).to_string().contains(&page.fingerprint), "it is in no stored run");
+}
+
+#[tokio::test]
 async fn a_handshake_that_fails_is_told_for_what_it_is() {
     let authority = Authority::new();
     let leaf = authority.leaf(&["other.test"]);

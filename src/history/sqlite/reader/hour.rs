@@ -14,6 +14,12 @@ use crate::history::{HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, RollupView, Sketc
 const OF_CANARY: &str =
     "FROM rollups WHERE canary = (SELECT id FROM canaries WHERE name = ?) AND hour >= ? AND hour * 3600000 < ? ORDER BY hour";
 
+/// The counts of the hours of all canaries, from the index alone.
+const COUNTS: &str = "SELECT hour, passed, failed, errored, missed, blocked, skipped, degraded, canaries.id, name
+    FROM rollups CROSS JOIN canaries ON canaries.id = rollups.canary WHERE hour >= ? AND hour < ?
+    ORDER BY hour DESC, name DESC LIMIT ?";
+
+/// What a rollup is read from.
 const ROLLUP: &str = "hour, passed, failed, errored, missed, blocked, skipped, degraded, durations, reasons, steps";
 
 pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<RollupView>> {
@@ -48,11 +54,7 @@ pub(super) fn rollups_of_probe(
 pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<HourCounts>> {
     let mut names: HashMap<i64, Arc<str>> = HashMap::new();
     let mut found: Vec<HourCounts> = connection
-        .prepare_cached(
-            "SELECT hour, passed, failed, errored, missed, blocked, skipped, degraded, canaries.id, name
-             FROM rollups CROSS JOIN canaries ON canaries.id = rollups.canary WHERE hour >= ? AND hour < ?
-             ORDER BY hour DESC, name DESC LIMIT ?",
-        )?
+        .prepare_cached(COUNTS)?
         .query_map(params![since_ms.div_euclid(HOUR_MS), end(until_ms), HOURS_OF_ALL], |row| {
             let name = row.get_ref(9)?.as_str()?;
             Ok(HourCounts {
@@ -114,4 +116,19 @@ pub(super) fn ticks(connection: &Connection, canary: &str, since_ms: i64, until_
     }
     ticks.truncate(TICKS);
     Ok(ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However much else is kept of an hour.
+    #[test]
+    fn the_counts_of_all_canaries_are_read_from_the_index_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::super::schema::migrate(&mut connection).unwrap();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {COUNTS}")).unwrap();
+        let steps: Vec<String> = plan.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>().unwrap();
+        assert_eq!(steps[0], "SEARCH rollups USING COVERING INDEX rollups_by_hour (hour>? AND hour<?)");
+    }
 }

@@ -48,12 +48,11 @@ pub(super) fn page(
     let picture = connection.unchecked_transaction()?;
     let now = MarkCursor { file: file_number(&picture)?, run: last_number(&picture, "runs")? };
     let is_cut = after.is_some_and(|from| from.file != now.file || from.run > now.run);
-    let from = match after.filter(|_| !is_cut) {
-        Some(from) => from.run,
-        None => {
-            let first: Option<i64> = picture.prepare_cached(FIRST)?.query_row([since_ms], |row| row.get(0))?;
-            first.map_or(now.run, |first| first - 1)
-        }
+    let from = if let Some(from) = after.filter(|_| !is_cut) {
+        from.run
+    } else {
+        let first: Option<i64> = picture.prepare_cached(FIRST)?.query_row([since_ms], |row| row.get(0))?;
+        first.map_or(now.run, |first| first - 1)
     };
     let mut last = from;
     let mut marks = Vec::new();
@@ -110,5 +109,26 @@ impl Names {
         let count = names.map_or(0, |json| detail::names(&json).len());
         self.steps.insert(shape, count);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However long history is, only what was due since is looked at.
+    #[test]
+    fn the_first_run_is_found_by_its_due_time_and_the_others_by_their_numbers() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        super::super::super::schema::migrate(&mut connection).unwrap();
+        let plan = |sql: &str| -> String {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan.raw_query().mapped(|row| row.get(3)).collect::<Result<Vec<String>, _>>();
+            steps.unwrap().join("; ")
+        };
+        assert_eq!(plan(FIRST), "SEARCH runs USING COVERING INDEX runs_by_due (due_ms>?)");
+        let marks = plan(MARKS);
+        assert!(marks.starts_with("SEARCH runs USING INTEGER PRIMARY KEY (rowid>?)"), "{marks}");
+        assert!(!marks.contains("TEMP B-TREE"), "{marks}");
     }
 }

@@ -156,6 +156,7 @@ mod tests {
             (probe.clone(), "runs_by_probe"),
             (RunFilter { not_passed: true, ..RunFilter::default() }, "runs_not_passed"),
             (RunFilter { verdict: Some(Verdict::Failed), ..probe.clone() }, "runs_not_passed_by_probe"),
+            (RunFilter { reason: Some(Reason::Timeout), ..probe.clone() }, "runs_not_passed_by_probe"),
             (RunFilter { degraded: true, ..RunFilter::default() }, "runs_degraded"),
             (RunFilter { degraded: true, ..probe }, "runs_degraded_by_probe"),
         ] {

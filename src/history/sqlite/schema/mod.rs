@@ -60,7 +60,8 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 pub(super) mod tests {
     /// What makes a file of format 5 of one of format 6.
-    pub(in super::super) const UNDO_6: &str = "DROP TABLE events;";
+    pub(in super::super) const UNDO_6: &str = "DROP TABLE events;
+         DROP INDEX rollups_by_hour; CREATE INDEX rollups_by_hour ON rollups (hour);";
 
     /// What makes a file of format 4 of one of format 5.
     pub(in super::super) const UNDO_5: &str = "DROP INDEX runs_degraded; DROP INDEX runs_degraded_by_probe;

@@ -10,7 +10,7 @@ use super::super::file;
 use super::super::testing::{LONG, at, attempt, incident, open, open_at, outcome, reopen, settings, settle, state, states};
 use super::super::{OpenError, SqliteStore};
 use super::write_errors::written;
-use crate::history::{Commit, Housekeeper as _, Recorder as _, RunFilter, StartState, TryState};
+use crate::history::{Commit, EventFilter, Housekeeper as _, Recorder as _, RunFilter, StartState, TryState};
 
 fn assert_begun_anew(store: &SqliteStore, restored: &StartState, path: &Path) {
     let aside = restored.damaged.clone().expect("the damage is noticed");
@@ -97,6 +97,9 @@ fn assert_saved(restored: &StartState) {
 fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path());
+    let (store, _) = open(directory.path());
+    let before = store.questions().marks(i64::MAX, None, 1).unwrap().next;
+    assert!(store.close(LONG));
     damage_runs(&path);
     as_after_a_kill(&path);
     let (store, restored) = open(directory.path());
@@ -105,6 +108,8 @@ fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_s
     let aside = await_aside(&store);
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
     assert!(store.questions().runs(&RunFilter::default(), 5, None).unwrap().items.is_empty(), "readers follow");
+    assert!(store.questions().marks(i64::MIN, Some(&before), 10).unwrap().is_cut, "the runs are gone");
+    assert_eq!(store.questions().events(&EventFilter::default(), 10, None).unwrap().items[0].id, "E1");
     let (store, restored) = reopen(&store, directory.path());
     assert_saved(&restored);
     assert_eq!(restored.damaged, None);

@@ -6,6 +6,7 @@ mod file;
 mod format_2;
 mod format_3;
 mod format_4;
+mod format_5;
 mod killed;
 mod retention;
 mod write_errors;

@@ -12,7 +12,7 @@ use super::super::file::{self, CheckDepth, FileOrigin};
 use super::super::housekeep::Retention;
 use super::super::lock::Lock;
 use super::super::testing::{
-    LONG, at, attempt, canary, entry, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
+    LONG, at, attempt, canary, entry, event, events, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
 };
 use super::super::{OpenError, SqliteStore};
 use crate::history::backlog::{Backlog, LedgerChange, QueuedRun, RunRow};
@@ -26,6 +26,7 @@ pub(super) fn written(directory: &Path) -> PathBuf {
     store.record(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
     store.commit(Commit { incidents: vec![incident("I1", None)], tries: vec![attempt("T1", &["I1"], 0)], ..Commit::default() });
     store.commit(states([state("cover", "I1/pager", Some("{}"))]));
+    store.record(events([event("E1", 0)]));
     assert!(store.close(LONG));
     settings(directory).path
 }

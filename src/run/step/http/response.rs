@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use minijinja::Value;
 
-use crate::outcome::Phases;
+use crate::outcome::{PeerCertificate, Phases, Redactor};
 use crate::plan::expr::{NoDocument, from_json, html_document, xml_document};
-use crate::run::step::tls::TlsFacts;
+use crate::run::step::tls::{TlsFacts, certificate_of};
 
 /// An answer that was read to its end. What is costly to know (JSON, text, certificate) is worked out when first asked for.
 #[derive(Debug)]
@@ -114,6 +114,13 @@ impl HttpResponse {
     pub fn tls(&self) -> Option<TlsFacts> {
         let (der, version) = self.tls.as_ref()?;
         TlsFacts::of(der, version)
+    }
+
+    /// The certificate of the connection that was made for it; nothing if it came over one that was open, or without TLS.
+    pub(super) fn certificate(&self, redactor: &Redactor) -> Option<PeerCertificate> {
+        let (der, _) = self.tls.as_ref().filter(|_| !self.phases.reused)?;
+        let url = url::Url::parse(&self.url).ok()?;
+        certificate_of(der, url.host_str()?, url.port_or_known_default()?, redactor)
     }
 
     /// The value of a name of `RESULT_NAMES`, if this answer has one.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::future::{BoxFuture, FutureExt as _};
 use minijinja::Value;
 
-use crate::outcome::{AttemptDetail, HttpDetail, Redactor};
+use crate::outcome::{AttemptDetail, HttpDetail, PeerCertificate, Redactor};
 use crate::plan::HttpAction;
 use crate::plan::expr::EvalError;
 use crate::run::compute::compute;
@@ -82,6 +82,10 @@ impl Attempt for RequestAttempt {
             compute(bytes, || Box::new(made.exchange(&self.request, redactor)))
         });
         AttemptDetail::Http(HttpDetail { answer: made.answer.clone(), exchange })
+    }
+
+    fn certificate(&self, redactor: &Redactor) -> Option<PeerCertificate> {
+        self.made.get()?.result.as_ref().ok()?.certificate(redactor)
     }
 
     fn has_answer(&self) -> bool {

@@ -9,7 +9,7 @@ use minijinja::Value;
 
 use crate::plan::expr::from_json;
 use crate::run::step::kind::{Answer, Creation};
-use crate::run::step::tls::TlsPeer;
+use crate::run::step::tls::{TlsPeer, hex};
 
 /// What an attempt read. What is costly to know (JSON, text, certificate) is worked out when first asked for.
 #[derive(Debug)]
@@ -95,9 +95,4 @@ impl Answer for TcpAnswer {
         // No protocol is known here that could say no; `unless_created` does.
         Creation::Possible
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }

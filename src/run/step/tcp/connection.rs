@@ -41,6 +41,8 @@ pub(super) struct Connection {
     unread: BytesMut,
     /// The host that was connected to, which a certificate must be for.
     pub(super) host: String,
+    /// The port that was connected to.
+    pub(super) port: u16,
     /// The other end; of a tunnel its proxy.
     pub(super) peer: SocketAddr,
     pub(super) tls: Option<Arc<TlsPeer>>,
@@ -48,8 +50,8 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection over which nothing was sent yet.
-    pub(super) fn new(wire: Box<dyn Wire>, host: String, peer: SocketAddr) -> Self {
-        Self { wire, unread: BytesMut::new(), host, peer, tls: None }
+    pub(super) fn new(wire: Box<dyn Wire>, (host, port): (String, u16), peer: SocketAddr) -> Self {
+        Self { wire, unread: BytesMut::new(), host, port, peer, tls: None }
     }
 
     /// Writes all of `bytes`; `wrote` is told of each piece.
@@ -146,7 +148,7 @@ impl Connection {
             let reason = if out_of_resources(&error) { Reason::Resources } else { Reason::Tls };
             progress.failure(reason, format!("TLS cannot be made: {error}"))
         })?;
-        self.tls = Some(Arc::new(TlsPeer::of(stream.get_ref().1)));
+        self.tls = Some(Arc::new(TlsPeer::of(stream.get_ref().1, (self.host.clone(), self.port))));
         self.wire = Box::new(stream);
         Ok(self)
     }

@@ -84,7 +84,7 @@ impl TcpDevice {
         let most = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let each = self.settings.connect_timeout.map(|bound| bound / most.max(1));
         let (stream, peer) = dial(&addresses, self.settings.local_address, each).await?;
-        Ok(Connection::new(Box::new(stream), bare(&target.host), peer))
+        Ok(Connection::new(Box::new(stream), (bare(&target.host), target.port), peer))
     }
 
     async fn tunnelled(&self, proxy: &Url, target: &TcpTarget, progress: &Progress) -> Result<Connection, TransportError> {
@@ -117,7 +117,7 @@ impl TcpDevice {
             None => proxy::tunnel(&mut connection, proxy, target, &aside).await,
         };
         tunnelled.map_err(through)?;
-        connection.host = bare(&target.host);
+        (connection.host, connection.port) = (bare(&target.host), target.port);
         Ok(connection)
     }
 

@@ -151,6 +151,12 @@ impl Progress {
         self.stage().clone()
     }
 
+    /// What the peer showed, if TLS was begun in this attempt.
+    pub(super) fn new_tls(&self) -> Option<Arc<TlsPeer>> {
+        let stage = self.stage();
+        stage.tls.clone().filter(|_| stage.phases.iter().any(|(phase, _)| *phase == "tls"))
+    }
+
     /// Something else begins, and what was done before is over.
     pub(super) fn enter(&self, activity: Activity) {
         self.stage().enter(activity, Instant::now());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use crate::outcome::{AttemptDetail, Fact, FactValue, Observed, Redactor, TextKind, Transcript};
+use crate::outcome::{AttemptDetail, Fact, FactValue, Observed, PeerCertificate, Redactor, TextKind, Transcript};
 use crate::plan::expr::EvalError;
 use crate::plan::{StepKind, TcpAction};
 use crate::run::compute::compute;
@@ -87,6 +87,11 @@ impl Attempt for TcpAttempt {
             phases: stage.phases,
             transcript,
         })
+    }
+
+    fn certificate(&self, redactor: &Redactor) -> Option<PeerCertificate> {
+        let tls = self.progress.new_tls()?;
+        tls.certificate(redactor)
     }
 
     fn has_answer(&self) -> bool {

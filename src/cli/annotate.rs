@@ -1,0 +1,44 @@
+//! `serinus annotate`: something happened, such as a deployment; `serinus note`: what is known of an incident.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::base::time::epoch_ms;
+
+use super::args::{AnnotateArgs, NoteArgs, Output};
+use super::client::{Client, moment, word};
+use super::exit::Failure;
+use super::verbs::note_if_not_durable;
+use super::{Exit, Printer};
+
+pub(crate) async fn annotate(printer: &Printer, config: Option<&Path>, args: &AnnotateArgs) -> Result<Exit, Failure> {
+    let client = Client::new(&args.remote, config)?;
+    let AnnotateArgs { text, probe, what, at, by, remote } = args;
+    let body = json!({ "text": text, "probe": probe, "what": what, "at_ms": at.map(epoch_ms), "by": by });
+    let answer = client.post(&["annotations"], &body).await?;
+    match remote.output {
+        Output::Json => printer.data(&format!("{answer:#}")),
+        Output::Human => {
+            let said = &answer["annotation"];
+            let about = if said["probe"].is_null() { String::new() } else { format!(" about {}", word(said, "probe")) };
+            printer.note(&format!("annotated {}{about} at {}", word(said, "what"), moment(&said["at_ms"])));
+            note_if_not_durable(printer, &answer);
+        }
+    }
+    Ok(Exit::Well)
+}
+
+pub(crate) async fn note(printer: &Printer, config: Option<&Path>, args: &NoteArgs) -> Result<Exit, Failure> {
+    let client = Client::new(&args.remote, config)?;
+    let body = json!({ "text": args.text, "by": args.by });
+    let answer = client.post(&["incidents", &args.incident, "notes"], &body).await?;
+    match args.remote.output {
+        Output::Json => printer.data(&format!("{answer:#}")),
+        Output::Human => {
+            printer.note(&format!("noted on incident {}", word(&answer["note"], "incident")));
+            note_if_not_durable(printer, &answer);
+        }
+    }
+    Ok(Exit::Well)
+}

@@ -1,0 +1,168 @@
+//! Verifying an incident: a run of each of its failing canaries now, and how those went. The runs count for nothing, so that an
+//! incident ends by its ticks as always; when the next ones come is said as well.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::extract::{Path, Query};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::alert::status::{CanaryStatus, IncidentStatus};
+use crate::base::time::{epoch_ms, now_ms};
+use crate::history::{Page, RunFilter, RunView};
+use crate::plan::{Canary, CanaryId, Plan};
+
+use super::audit::{Action, Who};
+use super::incidents::{self, KnownIncident};
+use super::verbs::ByRequest;
+use super::{Api, ApiState, Failure};
+
+/// The most canaries that are run or shown at once.
+const MOST: usize = 100;
+
+/// The most pages of runs that are looked through for the newest run of each canary.
+const PAGES: usize = 4;
+
+/// How far back is looked where nobody says since when.
+const HOUR_MS: i64 = 3_600_000;
+
+/// Standings of members that fail no more.
+const OVER: [&str; 3] = ["recovered", "removed", "closed"];
+
+/// What came of one canary's verification.
+#[derive(Debug, Serialize)]
+struct Verified {
+    canary: String,
+    started: bool,
+    /// Why it was not started.
+    why: Option<String>,
+    /// When its next tick is due; absent where none will come.
+    next_tick_ms: Option<i64>,
+    /// How its last run that counted ended, and when; absent since this process began if there was none.
+    last_verdict: Option<&'static str>,
+    last_ms: Option<i64>,
+}
+
+/// Since when runs are wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::web) struct SinceQuery {
+    since_ms: Option<i64>,
+}
+
+/// `POST /api/v1/incidents/{id}/verify`
+pub(in crate::web) async fn start(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+    who: Who,
+    Json(asked): Json<ByRequest>,
+) -> Result<Json<Value>, Failure> {
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let incident = incidents::find(&status.incidents, &id).ok_or_else(|| incidents::not_open(&id))?;
+    let plan = api.plan();
+    let canaries = failing(&plan, incident);
+    if canaries.is_empty() {
+        return Err(Failure::conflict("nothing that runs fails in it, so that there is nothing to run"));
+    }
+    let last: HashMap<&str, &CanaryStatus> = status.canaries.iter().map(|canary| (canary.canary.as_str(), canary)).collect();
+    let (total, since_ms) = (canaries.len(), now_ms());
+    let runs: Vec<Verified> =
+        canaries.into_iter().take(MOST).map(|canary| api.verified(canary, last.get(canary.id.as_str()).copied())).collect();
+    let (by, started) = (who.or(asked.by), runs.iter().filter(|run| run.started).count());
+    let text = format!("verified by {by}: {started} of {total} failing canaries run now");
+    let (probe, id) = (incident.probe.clone(), incident.id.clone());
+    api.audit(Action { by: &by, what: "verify", probe, incident: Some(id.clone()), text });
+    Ok(Json(json!({ "incident": id, "since_ms": since_ms, "started": started, "canaries": runs, "canaries_total": total })))
+}
+
+impl Api {
+    fn verified(&self, canary: &Canary, last: Option<&CanaryStatus>) -> Verified {
+        let why = self.scheduler.trigger(&canary.id).err().map(|error| error.to_string());
+        Verified {
+            canary: canary.id.to_string(),
+            started: why.is_none(),
+            why,
+            next_tick_ms: self.scheduler.next_tick(&canary.id).map(epoch_ms),
+            last_verdict: last.and_then(|last| last.last_verdict),
+            last_ms: last.and_then(|last| last.last_ms),
+        }
+    }
+}
+
+/// `GET /api/v1/incidents/{id}/verify`: of an incident that is over, all canaries of its probe.
+pub(in crate::web) async fn shown(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+    Query(wanted): Query<SinceQuery>,
+) -> Result<Json<Value>, Failure> {
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let plan = api.plan();
+    let (id, canaries) = match incidents::find(&status.incidents, &id) {
+        Some(incident) => (incident.id.clone(), members(&plan, incident)),
+        None => {
+            let KnownIncident { id, probe } = incidents::known(&api, &id).await?;
+            let of_probe = plan.canaries.iter().filter(|canary| probe.as_deref() == Some(&*canary.probe.name));
+            (id, of_probe.collect())
+        }
+    };
+    let (total, canaries) = (canaries.len(), canaries.into_iter().take(MOST).collect::<Vec<_>>());
+    let since_ms = wanted.since_ms.unwrap_or_else(|| now_ms() - HOUR_MS);
+    let newest = newest(&api, &canaries, since_ms).await?;
+    let items: Vec<Value> = canaries
+        .iter()
+        .map(|canary| {
+            let next = api.scheduler.next_tick(&canary.id).map(epoch_ms);
+            json!({ "canary": canary.id.as_str(), "run": newest.get(canary.id.as_str()), "next_tick_ms": next })
+        })
+        .collect();
+    Ok(Json(json!({ "incident": id, "canaries": items, "canaries_total": total })))
+}
+
+/// The newest run of each of these canaries since a moment, found by their probes and not one by one.
+async fn newest(api: &ApiState, canaries: &[&Arc<Canary>], since_ms: i64) -> Result<HashMap<String, RunView>, Failure> {
+    let mut newest: HashMap<String, RunView> = HashMap::new();
+    let probes: BTreeSet<&str> = canaries.iter().map(|canary| &*canary.probe.name).collect();
+    for probe in probes {
+        let mut after = None;
+        for _ in 0..PAGES {
+            let filter = RunFilter { probe: Some(probe.to_owned()), since_ms: Some(since_ms), ..RunFilter::default() };
+            let page = api.read(api.reader.runs(filter, Page::<RunView>::LIMIT, after)).await?;
+            for run in page.items {
+                newest.entry(run.canary.clone()).or_insert(run);
+            }
+            let missing = canaries.iter().any(|canary| &*canary.probe.name == probe && !newest.contains_key(canary.id.as_str()));
+            match page.next.filter(|_| missing) {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// The canaries of the plan that fail in an incident. One in which no canary fails itself, but what its probe found or how often it
+/// failed, is verified by all canaries of its probe.
+fn failing<'p>(plan: &'p Plan, incident: &IncidentStatus) -> Vec<&'p Arc<Canary>> {
+    named(plan, incident, |standing| !OVER.contains(&standing))
+}
+
+/// All canaries that are or were failing in an incident.
+fn members<'p>(plan: &'p Plan, incident: &IncidentStatus) -> Vec<&'p Arc<Canary>> {
+    named(plan, incident, |_| true)
+}
+
+fn named<'p>(plan: &'p Plan, incident: &IncidentStatus, is_meant: impl Fn(&str) -> bool) -> Vec<&'p Arc<Canary>> {
+    let fails: Vec<_> = incident.members.iter().filter(|member| is_meant(member.standing)).collect();
+    let ids: BTreeSet<&str> = fails.iter().filter_map(|member| member.canary.as_deref()).collect();
+    let planned = |id: &&str| {
+        let id = CanaryId::from_text(id);
+        plan.canaries.binary_search_by(|canary| canary.id.cmp(&id)).ok().map(|at| &plan.canaries[at])
+    };
+    if !ids.is_empty() || fails.is_empty() {
+        return ids.iter().filter_map(planned).collect();
+    }
+    let probes: BTreeSet<&str> = fails.iter().filter_map(|member| member.probe.as_deref()).collect();
+    plan.canaries.iter().filter(|canary| probes.contains(&*canary.probe.name)).collect()
+}

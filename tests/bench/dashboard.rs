@@ -1,0 +1,160 @@
+//! What the dashboard asks the store, on a store of a million runs: how long each question takes.
+//!
+//!     cargo bench --bench dashboard [-- --short]
+//!
+//! The file is what a prober leaves that has run for 90 days with the default retention.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
+mod history;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures::executor::block_on;
+use mimalloc::MiMalloc;
+use serinus::config;
+use serinus::history::sqlite::SqliteStore;
+use serinus::history::{EventFilter, MarksPage, ReadFuture, Reader as _, RunFilter};
+use serinus::outcome::Reason;
+use serinus::plan::Canary;
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Probes, cells of each, and days.
+const WHOLE: (usize, usize, u32) = (23, 10, 90);
+const SHORT: (usize, usize, u32) = (3, 4, 35);
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn main() {
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (probes, cells, days) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => WHOLE,
+        ["--short"] => SHORT,
+        _ => {
+            println!("usage: cargo bench --bench dashboard [-- --short]");
+            std::process::exit(2);
+        }
+    };
+    let directory = tempfile::tempdir().expect("there is room for temporary files");
+    let canaries = canaries(directory.path(), probes, cells);
+    let path = directory.path().join("history.db");
+    let now = SystemTime::now();
+    let began = Instant::now();
+    history::fill(&path, &canaries, days, Duration::from_mins(1), now, 7);
+    let size = std::fs::metadata(&path).map_or(0, |file| file.len() >> 20);
+    println!("{} canaries, {days} days: {size} MiB, made in {:.1} s\n", canaries.len(), began.elapsed().as_secs_f64());
+    println!("| question | rows | first, ms | again, ms |");
+    println!("|---|---|---|---|");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a thread can be started");
+    let _entered = runtime.enter();
+    ask(&path, &canaries, now);
+}
+
+/// Probes of three steps each, of which the last is waited for.
+fn canaries(directory: &Path, probes: usize, cells: usize) -> Vec<Arc<Canary>> {
+    let cells = (0..cells).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
+    let names: Vec<String> = (0..probes).map(|probe| format!("probe-{probe}")).collect();
+    for name in &names {
+        let text = format!(
+            r#"name     = "{name}"
+summary  = "What is written comes back"
+owner    = "bench"
+runbook  = "https://runbooks.example.com/bench"
+every    = "1m"
+deadline = "20s"
+
+[matrix]
+shard = [{cells}]
+
+[[step]]
+name     = "sign in"
+http.get = "http://127.0.0.1:9/session"
+expect   = ["status == 200"]
+
+[[step]]
+name     = "write"
+http.get = "http://127.0.0.1:9/write"
+expect   = ["status == 200"]
+
+[[step]]
+name       = "read it back"
+http.get   = "http://127.0.0.1:9/read"
+eventually = {{ within = "10s", poll = "100ms" }}
+expect     = ["status == 200"]
+"#
+        );
+        std::fs::write(directory.join(format!("{name}.toml")), text).expect("the directory can be written to");
+    }
+    let file: PathBuf = directory.join("serinus.toml");
+    let service = "region = \"home\"\nprobes = [\"probe-*.toml\"]\n[notify.webhook]\nurl = \"http://127.0.0.1:9/pages\"\n";
+    std::fs::write(&file, service).expect("the directory can be written to");
+    let loaded = config::load(&file, []);
+    loaded.service.expect("the configuration is valid").plan.canaries.clone()
+}
+
+/// Asks everything, with nothing read before, and then twice more.
+fn ask(path: &Path, canaries: &[Arc<Canary>], now: SystemTime) {
+    let open = || SqliteStore::open(&history::settings(path), now).expect("the store can be opened");
+    let now_ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
+    let since = |hours: i64| now_ms - hours * HOUR_MS;
+    let probe = canaries[0].probe.name.to_string();
+    let store = open();
+    for hours in [2, 24, 24 * 40] {
+        row(&format!("marks, first page of {hours} h"), || {
+            answer(store.marks(since(hours), None, MarksPage::LIMIT)).map(|page| page.marks.len())
+        });
+        row(&format!("marks, all pages of {hours} h"), || all_marks(&store, since(hours)));
+    }
+    let last = block_on(store.marks(now_ms, None, MarksPage::LIMIT)).expect("the store answers").next;
+    row("marks, nothing new", || {
+        answer(store.marks(since(24), Some(last.clone()), MarksPage::LIMIT)).map(|page| page.marks.len())
+    });
+    for hours in [24, 24 * 7, 24 * 90] {
+        row(&format!("hours of all, {hours} h"), || answer(store.rollups_of_all(since(hours), now_ms)).map(|all| all.len()));
+        row(&format!("hours of a probe, {hours} h"), || {
+            answer(store.rollups_of_probe(probe.clone(), since(hours), now_ms)).map(|all| all.len())
+        });
+    }
+    let canary = canaries[0].id.to_string();
+    row("hours of a canary, 2160 h", || answer(store.rollups(canary.clone(), since(2_160), now_ms)).map(|all| all.len()));
+    row("events", || answer(store.events(EventFilter::default(), 100, None)).map(|page| page.items.len()));
+    for reason in [Reason::Timeout, Reason::Dns] {
+        let filter = RunFilter { reason: Some(reason), probe: Some(probe.clone()), ..RunFilter::default() };
+        row(&format!("runs of a probe for `{reason}`"), || {
+            answer(store.runs(filter.clone(), 100, None)).map(|page| page.items.len())
+        });
+    }
+    assert!(store.close(Duration::from_mins(1)), "nothing is to be written");
+}
+
+fn answer<T>(question: ReadFuture<T>) -> Result<T, serinus::history::ReadError> {
+    block_on(question)
+}
+
+fn all_marks(store: &SqliteStore, since_ms: i64) -> Result<usize, serinus::history::ReadError> {
+    let (mut seen, mut after) = (0, None);
+    loop {
+        let page = block_on(store.marks(since_ms, after, MarksPage::LIMIT))?;
+        seen += page.marks.len();
+        after = Some(page.next);
+        if !page.more {
+            return Ok(seen);
+        }
+    }
+}
+
+fn row(question: &str, ask: impl Fn() -> Result<usize, serinus::history::ReadError>) {
+    let timed = || {
+        let began = Instant::now();
+        let rows = ask().expect("the store answers");
+        (rows, began.elapsed().as_secs_f64() * 1e3)
+    };
+    let (rows, first) = timed();
+    let again = timed().1.min(timed().1);
+    println!("| {question} | {rows} | {first:.1} | {again:.1} |");
+}
