@@ -17,6 +17,7 @@ mod overview;
 mod page;
 mod said;
 
+pub(super) use assets::style_name;
 pub(super) use live::LiveHub;
 
 use axum::Router;
