@@ -103,7 +103,9 @@ impl Alerts {
             } = parts;
             let clock = Clock::start();
             let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
-            links.map(|links| evaluator.sign_links(links));
+            if let Some(links) = links {
+                evaluator.sign_links(links);
+            }
             for event in [Event::Paused(paused), Event::Muted(mutes), Event::Started { graceful_before }] {
                 evaluator.take(event, clock.now());
             }

@@ -368,15 +368,14 @@ fn difference(old: &Plan, new: &Plan) -> String {
 /// `; probes added: a, b; removed: c`, or nothing.
 fn probes(old: &Plan, new: &Plan) -> String {
     const NAMED: usize = 10;
-    let names = |plan: &Plan| plan.probes.iter().map(|probe| Arc::clone(&probe.name)).collect::<BTreeSet<_>>();
-    let (old, new) = (names(old), names(new));
+    let all = |plan: &Plan| plan.probes.iter().map(|probe| Arc::clone(&probe.name)).collect::<BTreeSet<_>>();
+    let (old, new) = (all(old), all(new));
     let list = |how: &str, names: Vec<&Arc<str>>| {
-        let named = names.iter().take(NAMED).map(|name| &***name).collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(NAMED);
-        match (names.len(), more) {
-            (0, _) => String::new(),
-            (_, 0) => format!("; probes {how}: {named}"),
-            (_, more) => format!("; probes {how}: {named} and {more} more"),
+        let first = names.iter().take(NAMED).map(|name| &***name).collect::<Vec<_>>().join(", ");
+        match names.len() {
+            0 => String::new(),
+            1..=NAMED => format!("; probes {how}: {first}"),
+            more => format!("; probes {how}: {first} and {} more", more - NAMED),
         }
     };
     list("added", new.difference(&old).collect()) + &list("removed", old.difference(&new).collect())

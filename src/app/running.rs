@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
-use crate::history::{ReadError, Store};
-use crate::outcome::{FanOut, OutcomeSink, Secrets};
+use crate::history::{ReadError, StartState, Store};
+use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
 use crate::plan::{ListenToken, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
@@ -166,10 +166,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-    let (root_key, new_key) = restored_root_key(&start_state.states);
-    let links = root_key.links();
-    new_key.map(|commit| store.record(commit));
-    let access = Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(&hosts)));
+    let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
     let shared = RouterState {
         render: renderer(&telemetry),
         access: Arc::clone(&access),
@@ -183,17 +180,12 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
     let mutes = MuteList::restored(&start_state.states, now);
-    let (certificates, forgotten) = CertificateList::restored(&start_state.states, now);
-    if !forgotten.is_empty() {
-        store.record(forgotten);
-    }
+    let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
-    let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let alert_states = telemetry.metrics().clone();
     let graceful_before = super::last_seen::ended_gracefully(&start_state);
     let parts = AlertParts {
-        plan,
-        alerting,
+        plan: Arc::clone(&service.plan),
+        alerting: Arc::clone(&service.alerting),
         secrets,
         client: client.clone(),
         store: store.clone(),
@@ -201,24 +193,20 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
-        alert_states,
+        alert_states: telemetry.metrics().clone(),
         links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let first: [Arc<dyn OutcomeSink>; 4] = [
-        telemetry.clone(),
-        Arc::new(alerts.clone()),
-        store.clone(),
-        Arc::new(CertificateSink { list: certificates.clone(), recorder: store.clone() }),
-    ];
+    let certificate_sink = CertificateSink { list: certificates.clone(), recorder: store.clone() };
+    let first: [Arc<dyn OutcomeSink>; 4] =
+        [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificate_sink)];
     watchers.splice(0..0, first);
     let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
-    let early = scheduler.clone();
-    alerts.bring_forward_by(Arc::new(move |canary| early.bring_forward([canary.clone()])));
+    bring_forward(&alerts, &scheduler);
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
@@ -239,7 +227,6 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         .heartbeat
         .clone()
         .map(|heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()));
-    let check = self_check;
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
@@ -247,7 +234,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         recorder: store,
         alerts,
         scheduler,
-        self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+        self_check: Arc::new(move || self_check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
         alerting: active.alerting,
         page_client: client.clone(),
         sweep: leaks::verb(sweeping),
@@ -267,10 +254,39 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
     let _ = api.set(handles);
-    if let Some(server) = &started.server {
-        server.set_ready(true);
-    }
+    started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
+}
+
+/// Who may do what, and the key of links in pages; the key of the store is made at the first start.
+fn access(
+    service: &Service,
+    tokens: Vec<Token>,
+    start_state: &StartState,
+    store: &Arc<dyn Store>,
+    hosts: &Arc<Hosts>,
+) -> (Arc<AccessState>, LinkKey) {
+    let (root_key, new_key) = restored_root_key(&start_state.states);
+    let links = root_key.links();
+    if let Some(commit) = new_key {
+        store.record(commit);
+    }
+    (Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts))), links)
+}
+
+/// Has the rules make runs before their ticks.
+fn bring_forward(alerts: &Alerts, scheduler: &Scheduler) {
+    let scheduler = scheduler.clone();
+    alerts.bring_forward_by(Arc::new(move |canary| scheduler.bring_forward([canary.clone()])));
+}
+
+/// The certificates that were met before this process; what nobody met for long is forgotten.
+fn certificates(start_state: &StartState, store: &Arc<dyn Store>, now: SystemTime) -> CertificateList {
+    let (certificates, forgotten) = CertificateList::restored(&start_state.states, now);
+    if !forgotten.is_empty() {
+        store.record(forgotten);
+    }
+    certificates
 }
 
 /// The tokens that guard the listener, each with its value as it is now.

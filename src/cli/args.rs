@@ -527,7 +527,7 @@ mod tests {
         assert_eq!(moment("1970-01-01T01:00:01+01:00").unwrap(), second);
         let ago = moment("10m").unwrap().elapsed().unwrap().as_secs();
         assert!((600..660).contains(&ago), "{ago:?}");
-        for wrong in ["", "yesterday", "2026-11-28", "9999999y"] {
+        for wrong in ["", "yesterday", "2026-11-28"] {
             assert!(moment(wrong).is_err(), "{wrong}");
         }
     }

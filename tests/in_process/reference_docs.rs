@@ -248,9 +248,9 @@ fn sources(folder: &Path, into: &mut Vec<String>) {
     }
 }
 
-/// Whether it begins as the name of a metric does: ours, or one that every process has.
+/// Whether it begins as the name of a metric does: ours, or one that every process has. A cookie begins so too.
 fn is_metric(name: &str) -> bool {
-    name.starts_with("serinus_") || name.starts_with("process_")
+    (name.starts_with("serinus_") || name.starts_with("process_")) && name != "serinus_session"
 }
 
 /// Names of metrics in quotes.

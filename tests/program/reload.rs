@@ -52,7 +52,7 @@ fn an_open_incident_survives_every_kind_of_reload_and_ends_under_its_key() {
 fn a_runbook_that_is_edited_is_noticed() {
     let target = Double::start(200, OK);
     let folder = folder(&target, "[notify]\nnone = true\n");
-    edit(folder.path(), "probes/p.toml", "name = \"p\"", "name = \"p\"\nrunbook = \"p.md\"");
+    edit(folder.path(), "probes/p.toml", "\"https://runbooks.example.com/p\"", "\"p.md\"");
     write(folder.path(), "probes/p.md", "# restart it");
     let service = Service::start(folder.path());
     write(folder.path(), "probes/p.md", "# do not restart it");

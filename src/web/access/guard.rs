@@ -23,7 +23,7 @@ use super::{cookie, next, origin, refusal};
 
 /// What ends with a session of somebody, for codes that he gives away.
 #[derive(Debug, Clone)]
-pub(super) struct CallerSource(pub(super) Source);
+pub(in crate::web) struct CallerSource(pub(super) Source);
 
 /// What a route is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,19 +42,19 @@ async fn act(form: Form<Fields>) -> String {
 
 fn site(access: &Arc<AccessState>) -> Router {
     let guard = || Arc::clone(access);
-    let pages = Router::new()
+    let people = Router::new()
         .route("/", get(who))
         .route("/incidents/{id}", get(who))
         .route("/runs/{id}", get(who))
         .route("/act", post(act))
-        .route_layer(middleware::from_fn_with_state(guard(), guard::pages));
+        .route_layer(middleware::from_fn_with_state(guard(), pages));
     let reads = Router::new().route("/api/v1/x", get(who));
-    let reads = reads.route_layer(middleware::from_fn_with_state(guard(), guard::api_reads));
+    let reads = reads.route_layer(middleware::from_fn_with_state(guard(), api_reads));
     let changes = Router::new().route("/api/v1/y", post(who));
-    let changes = changes.route_layer(middleware::from_fn_with_state(guard(), guard::api_changes));
+    let changes = changes.route_layer(middleware::from_fn_with_state(guard(), api_changes));
     let own = Router::new().route("/api/v1/login-codes", post(login_code));
-    let own = own.route_layer(middleware::from_fn_with_state(guard(), guard::api_own));
-    let all = pages.merge(reads).merge(changes).merge(login_routes(guard())).merge(own);
+    let own = own.route_layer(middleware::from_fn_with_state(guard(), api_own));
+    let all = people.merge(reads).merge(changes).merge(login_routes(guard())).merge(own);
     let all = all.layer(middleware::map_response(secured));
     Router::new().fallback_service(all).layer(middleware::from_fn_with_state(guard(), arrive))
 }

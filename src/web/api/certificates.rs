@@ -163,14 +163,13 @@ impl Kept {
     }
 
     fn note(&mut self, probe: &str, now_ms: i64) {
-        match self.probes.get_mut(probe) {
-            Some(seen) => *seen = now_ms,
-            None => {
-                self.probes.retain(|_, seen| !is_old(*seen, now_ms));
-                if self.probes.len() < PROBES {
-                    self.probes.insert(probe.to_owned(), now_ms);
-                }
-            }
+        if let Some(seen) = self.probes.get_mut(probe) {
+            *seen = now_ms;
+            return;
+        }
+        self.probes.retain(|_, seen| !is_old(*seen, now_ms));
+        if self.probes.len() < PROBES {
+            self.probes.insert(probe.to_owned(), now_ms);
         }
     }
 }

@@ -99,13 +99,12 @@ pub(in crate::web) async fn shown(
 ) -> Result<Json<Value>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let plan = api.plan();
-    let (id, canaries) = match incidents::find(&status.incidents, &id) {
-        Some(incident) => (incident.id.clone(), members(&plan, incident)),
-        None => {
-            let KnownIncident { id, probe } = incidents::known(&api, &id).await?;
-            let of_probe = plan.canaries.iter().filter(|canary| probe.as_deref() == Some(&*canary.probe.name));
-            (id, of_probe.collect())
-        }
+    let (id, canaries) = if let Some(incident) = incidents::find(&status.incidents, &id) {
+        (incident.id.clone(), members(&plan, incident))
+    } else {
+        let KnownIncident { id, probe } = incidents::known(&api, &id).await?;
+        let is_of_probe = |canary: &&Arc<Canary>| probe.as_deref() == Some(&*canary.probe.name);
+        (id, plan.canaries.iter().filter(is_of_probe).collect())
     };
     let (total, canaries) = (canaries.len(), canaries.into_iter().take(MOST).collect::<Vec<_>>());
     let since_ms = wanted.since_ms.unwrap_or_else(|| now_ms() - HOUR_MS);

@@ -6,9 +6,10 @@
 
 pub(super) mod overview;
 pub(super) mod recent;
+pub(super) mod run;
 mod snapshot;
 pub(super) mod strip;
 pub(super) mod words;
 
-pub(super) use snapshot::Snapshot;
 pub use snapshot::Snapshots;
+pub(super) use snapshot::{Snapshot, staleness};

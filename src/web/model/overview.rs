@@ -196,7 +196,9 @@ impl Maker<'_> {
         // Not by how often they failed, which would move rows with every run.
         canaries.sort_by_key(|canary| Reverse(canary.standing));
         let mut by_health = ByHealth::default();
-        canaries.iter().for_each(|canary| by_health.add(canary.standing));
+        for canary in &canaries {
+            by_health.add(canary.standing);
+        }
         let is_open = self.filter.open.iter().any(|open| open.split('/').next() == Some(&status.probe));
         let rows = if !self.is_folded || is_open && canaries.len() <= OF_PROBE {
             canaries.iter().map(|canary| self.canary(probe, canary)).collect()
@@ -248,7 +250,9 @@ impl Maker<'_> {
 
     fn several(&self, name: String, key: String, canaries: &[&CanaryStatus]) -> Row {
         let mut health = ByHealth::default();
-        canaries.iter().for_each(|canary| health.add(canary.standing));
+        for canary in canaries {
+            health.add(canary.standing);
+        }
         let strips = self.seen.strips;
         let marks = canaries.iter().enumerate().flat_map(|(at, canary)| strips.of(&canary.canary).map(move |mark| (at, mark)));
         let worst = canaries.iter().map(|canary| canary.standing).max().unwrap_or_default();

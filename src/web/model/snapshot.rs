@@ -24,17 +24,15 @@ pub(in crate::web) struct Snapshot {
     pub(in crate::web) status: Status,
 }
 
-impl Snapshot {
-    /// Why what is shown may be over, if it may.
-    pub(in crate::web) fn stale(&self, api: &Api) -> Option<String> {
-        if !api.scheduler.punctual() {
-            return Some("The scheduler does not start ticks on time: what this page shows may be over.".to_owned());
-        }
-        if !api.alerts.evaluating() {
-            return Some("The alert rules are not being evaluated: what this page shows may be over.".to_owned());
-        }
-        None
+/// Why what is shown may be over, if it may.
+pub(in crate::web) fn staleness(api: &Api) -> Option<String> {
+    if !api.scheduler.punctual() {
+        return Some("The scheduler does not start ticks on time: what this page shows may be over.".to_owned());
     }
+    if !api.alerts.evaluating() {
+        return Some("The alert rules are not being evaluated: what this page shows may be over.".to_owned());
+    }
+    None
 }
 
 /// Shares the newest snapshot.

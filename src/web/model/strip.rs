@@ -36,6 +36,7 @@ impl Axis {
 
     /// Where a moment is, in units of the view box.
     pub(in crate::web) fn x(self, ms: i64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of some days are far below what is lost")]
         let share = (ms - self.from_ms) as f64 / (self.to_ms - self.from_ms).max(1) as f64;
         share * f64::from(WIDTH)
     }

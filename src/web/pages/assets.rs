@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use ring::digest;
 
@@ -36,7 +38,7 @@ pub(super) static SCRIPT: LazyLock<Asset> =
 impl Asset {
     fn new(stem: &str, extension: &str, media_type: &'static str, plain: &'static str) -> Self {
         let hash = digest::digest(&digest::SHA256, plain.as_bytes());
-        let hash: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..9]);
         // What cannot be compressed is sent as it is.
         Self { name: format!("{stem}-{hash}.{extension}"), media_type, plain, gzip: gzip::compressed(plain.as_bytes()).ok() }
     }

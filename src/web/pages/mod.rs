@@ -15,6 +15,8 @@ mod frame;
 mod live;
 mod overview;
 mod page;
+mod run;
+mod runs;
 mod said;
 
 pub(super) use assets::style_name;
@@ -26,7 +28,13 @@ use axum::routing::{get, post};
 
 /// Routes that show something.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/", get(overview::overview)).layer(middleware::from_fn(said::once))
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/run", get(run::by_tick))
+        .route("/runs", get(runs::runs))
+        .route("/runs/{id}", get(run::run))
+        .route("/runs/{id}/artifacts/{name}", get(run::artifact))
+        .layer(middleware::from_fn(said::once))
 }
 
 /// Routes that do something, and lead back to a page that says what.

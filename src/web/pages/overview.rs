@@ -190,6 +190,7 @@ impl OverviewPage {
 }
 
 /// Colour and glyph of a health, the glyph being another one for each.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand in references")]
 pub(super) fn glyph(health: &Health) -> (&'static str, &'static str) {
     match health {
         Health::Passing => ("", "●"),

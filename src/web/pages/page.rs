@@ -12,7 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::web::Api;
 use crate::web::access::{Base, Caller, FormToken};
 use crate::web::api::Failure;
-use crate::web::model::Snapshot;
+use crate::web::model::{Snapshot, staleness};
 
 use super::frame::{Alarm, Frame, Viewer};
 use super::said::{self, Said};
@@ -78,7 +78,7 @@ impl Look {
             alarm: Alarm::of(counts),
             open: counts.warn + counts.page + counts.critical,
             as_of_ms: snapshot.at_ms,
-            stale: snapshot.stale(api),
+            stale: staleness(api),
             live: None,
             viewer: self.viewer.clone(),
             said: self.said.clone(),
