@@ -5,8 +5,18 @@ use crate::service_support::ask;
 
 use super::site::{Site, header};
 
-/// Routes of pages that act, with the words that would stand in an address.
-const ACTING: [&str; 7] = ["incidents/{id}/ack", "incidents/{id}/close", "pause", "resume", "mute", "unmute", "trigger"];
+/// Addresses of what acts, as they are declared.
+fn acting(incident: &str) -> Vec<String> {
+    let source = std::fs::read_to_string("src/web/pages/mod.rs").unwrap();
+    let declared = source.split(".route(\"/").skip(1).filter_map(|rest| rest.split_once('"'));
+    let mut routes: Vec<String> = declared
+        .filter(|(_, rest)| rest.starts_with(", post("))
+        .map(|(path, _)| path.replace("{id}", incident).replace("{name}", "hook"))
+        .collect();
+    assert!(routes.iter().any(|route| route.ends_with("/ack")), "{routes:?}");
+    routes.push("logout".to_owned());
+    routes
+}
 
 #[test]
 fn every_page_says_what_a_browser_may_do_with_it() {
@@ -35,8 +45,8 @@ fn looking_at_what_acts_does_nothing() {
     let site = Site::start();
     let incident = site.incident();
     let before = site.service.json("/api/v1/status");
-    for route in ACTING {
-        let path = format!("/{}?target=checkout&for=1h&why=x", route.replace("{id}", &incident));
+    for route in acting(&incident) {
+        let path = format!("/{route}?target=checkout&for=1h&why=x");
         for method in ["GET", "HEAD"] {
             let headers = [&format!("authorization: Bearer {TOKEN}"), "accept: text/html"];
             let answer = ask(site.address(), &format!("{method} {path}"), &headers.map(AsRef::as_ref), "");
