@@ -167,13 +167,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
-    let shared = RouterState {
-        render: renderer(&telemetry),
-        access: Arc::clone(&access),
-        hosts: Arc::clone(&hosts),
-        ready: Arc::default(),
-        api: Arc::clone(&api),
-    };
+    let (render, open_access, known_hosts) = (renderer(&telemetry), Arc::clone(&access), Arc::clone(&hosts));
+    let shared = RouterState { render, access: open_access, hosts: known_hosts, ready: Arc::default(), api: Arc::clone(&api) };
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
@@ -182,15 +177,14 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let mutes = MuteList::restored(&start_state.states, now);
     let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
-    let graceful_before = super::last_seen::ended_gracefully(&start_state);
     let parts = AlertParts {
         plan: Arc::clone(&service.plan),
         alerting: Arc::clone(&service.alerting),
         secrets,
         client: client.clone(),
         store: store.clone(),
+        graceful_before: super::last_seen::ended_gracefully(&start_state),
         remembered: start_state,
-        graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
         alert_states: telemetry.metrics().clone(),

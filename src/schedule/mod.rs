@@ -33,6 +33,7 @@ pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use pauses::{Pause, PauseTarget, Pauses};
 pub use scheduler::{Scheduler, Stragglers, TriggerError};
 pub use state::Runner;
+pub use timing::next_ticks;
 pub use watchdog::watch;
 
 #[cfg(test)]

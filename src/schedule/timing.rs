@@ -9,9 +9,11 @@
 //!   further runs are spread evenly over the *shorter* of the gaps before and after the moment: `*/5` behaves as an interval
 //!   of five minutes does, and the last moment of a working week does not spread its runs over the weekend.
 
+use std::time::SystemTime;
+
 use chrono_tz::Tz;
 
-use crate::base::time::nanos;
+use crate::base::time::{epoch_nanos, from_epoch_nanos, nanos};
 use crate::plan::{Cadence, Calendar, Canary};
 
 /// Nanoseconds since the Unix epoch. 64 bits last until the year 2554.
@@ -24,6 +26,15 @@ pub(super) struct Due {
     pub(super) at: Nanos,
     /// Which of the interval's runs, from 0.
     pub(super) slot: u32,
+}
+
+/// The next `count` moments at which a canary is due after `now`, in their order; fewer where its cron expression comes to an end.
+/// Pauses and maintenance are not looked at: a tick that they skip is one all the same.
+pub fn next_ticks(canary: &Canary, now: SystemTime, count: usize) -> Vec<SystemTime> {
+    let timing = Timing::of(canary);
+    let first = timing.after(epoch_nanos(now));
+    let ticks = std::iter::successors(first, |due| timing.after(due.at));
+    ticks.take(count).map(|due| from_epoch_nanos(due.at)).collect()
 }
 
 /// The grid of one canary, borrowed from its probe.
@@ -242,6 +253,16 @@ mod tests {
         let first = Timing::of(&canary).after(0).expect("an interval has no end");
         assert_eq!(first, Due { at: canary.id.stable_hash() % (100 * SECOND), slot: 0 });
         assert_eq!(Timing::of(&canary).after(first.at), Some(Due { at: first.at + 100 * SECOND, slot: 1 }));
+    }
+
+    #[test]
+    fn the_next_ticks_are_those_of_the_grid_and_end_where_it_does() {
+        let (canary, now) = (every("sync", Duration::from_mins(5), 3), from_epoch_nanos(at("2026-11-21T10:00:00Z")));
+        let ticks = next_ticks(&canary, now, 5);
+        assert_eq!(ticks.len(), 5);
+        assert!(ticks[0] > now && ticks.windows(2).all(|pair| pair[1] == pair[0] + Duration::from_secs(100)), "{ticks:?}");
+        let last = berlin("0 0 9 1 1 * 2027", 1);
+        assert_eq!(next_ticks(&last, now, 5), [from_epoch_nanos(at("2027-01-01T09:00:00+01:00"))]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn with_link(line: &str, message: &Message) -> String {
         links.any(|link| link.as_deref() == Some(word))
     };
     let word = |word: &str| match word.strip_suffix(',') {
-        Some(link) if ours(link) => linked(link) + ",",
+        Some(before_comma) if ours(before_comma) => linked(before_comma) + ",",
         None if ours(word) => linked(word),
         Some(_) | None => escaped(word),
     };

@@ -18,7 +18,7 @@ pub struct Sketch(Counts);
 impl Sketch {
     /// Counts one duration.
     #[expect(clippy::cast_precision_loss, reason = "less than the sketch's own error")]
-    pub(in crate::history) fn add(&mut self, micros: u64) {
+    pub fn add(&mut self, micros: u64) {
         self.0.add(SCALE.bucket(micros as f64), 1);
     }
 
@@ -28,13 +28,17 @@ impl Sketch {
     }
 
     /// The duration that so many percent of all are at most, within [`ERROR`]; none of nothing.
+    pub fn percentile(&self, percent: u64) -> Option<u64> {
+        self.at_rank((self.0.total() * percent).div_ceil(100).max(1))
+    }
+
+    /// The duration at this place of all in their order, the shortest at 1, within [`ERROR`]; none beyond the last.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a duration in microseconds is positive and fits"
     )]
-    pub fn percentile(&self, percent: u64) -> Option<u64> {
-        let rank = (self.0.total() * percent).div_ceil(100).max(1);
+    pub fn at_rank(&self, rank: u64) -> Option<u64> {
         // This point of a bucket is within the error of every value in it.
         let middle = |bucket| (2.0 * SCALE.edge(bucket) / (GROWTH + 1.0)).round() as u64;
         self.0.at_rank(rank).map(|bucket| if bucket == 0 { 1 } else { middle(bucket) })

@@ -169,11 +169,9 @@ pub(in crate::web) async fn login_code(
 
 /// Where this service is for the caller, with a slash at the end.
 fn root(access: &AccessState, base: &Base, parts: &Parts) -> String {
-    match access.hosts().public() {
-        Some(public) => format!("{}/", public.whole),
-        None => {
-            let scheme = if client(parts).secure { "https" } else { "http" };
-            format!("{scheme}://{}{}", origin::host(&parts.uri, &parts.headers).unwrap_or("localhost"), base.0)
-        }
+    if let Some(public) = access.hosts().public() {
+        return format!("{}/", public.whole);
     }
+    let scheme = if client(parts).secure { "https" } else { "http" };
+    format!("{scheme}://{}{}", origin::host(&parts.uri, &parts.headers).unwrap_or("localhost"), base.0)
 }

@@ -26,7 +26,7 @@ mod session;
 mod state;
 
 pub(super) use arrival::{Arrival, Base, arrive};
-pub(super) use caller::{Caller, LinkScope, Via};
+pub(super) use caller::{Caller, Via};
 pub(super) use form::{Form, FormToken};
 pub(super) use guard::{api_changes, api_own, api_reads, pages};
 pub(super) use headers::secured;

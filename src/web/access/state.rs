@@ -70,7 +70,7 @@ impl AccessState {
     /// The token of this value, and its number. All are compared, each in constant time.
     pub(super) fn token(&self, offered: &str) -> Option<(usize, &Token)> {
         let is = |token: &Token| bool::from(offered.as_bytes().ct_eq(token.secret.expose().as_bytes()));
-        self.tokens.iter().enumerate().filter(|(_, token)| is(token)).last()
+        self.tokens.iter().enumerate().fold(None, |found, (at, token)| if is(token) { Some((at, token)) } else { found })
     }
 
     /// What a session of this source may at most, and the key that signs it; nothing if its source is gone.

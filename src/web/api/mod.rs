@@ -39,6 +39,7 @@ use super::access::login_code;
 pub use certificates::{CertificateList, CertificateView};
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
+pub(in crate::web) use names::{name as target_name, nothing};
 pub use operations::{SweepOutcome, SweptEntry};
 pub use pauses::{SyncedPauses, paused, restored_pauses};
 pub use verbs::{LastReload, Reloaded};

@@ -18,7 +18,7 @@ pub(super) fn target(plan: &Plan, name: &str) -> Option<PauseTarget> {
 }
 
 /// The name of a target.
-pub(super) fn name(target: &PauseTarget) -> &str {
+pub(in crate::web) fn name(target: &PauseTarget) -> &str {
     match target {
         PauseTarget::Probe(probe) => probe,
         PauseTarget::Canary(canary) => canary.as_str(),
@@ -31,7 +31,7 @@ pub(super) fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
 }
 
 /// Nothing has this name.
-pub(super) fn nothing(plan: &Plan, name: &str) -> Failure {
+pub(in crate::web) fn nothing(plan: &Plan, name: &str) -> Failure {
     let probes = plan.probes.iter().map(|probe| &*probe.name);
     let ids = plan.canaries.iter().map(|canary| canary.id.as_str());
     let hint = if name.contains('/') { did_you_mean(name, ids) } else { None };

@@ -321,7 +321,7 @@ fn now(canary: &CanaryStatus) -> String {
 }
 
 /// `2 failing, 7 passing`.
-fn summary(health: ByHealth) -> String {
+pub(in crate::web) fn summary(health: ByHealth) -> String {
     let all = [
         (health.failing, "failing"),
         (health.no_data, "without data"),

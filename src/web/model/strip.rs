@@ -111,7 +111,7 @@ fn widest_gap<T>(bins: &[Option<T>]) -> f64 {
 }
 
 /// The class in the style sheet, one letter, since a page has thousands.
-fn class(kind: MarkKind) -> &'static str {
+pub(super) fn class(kind: MarkKind) -> &'static str {
     match kind {
         MarkKind::Passed => "p",
         MarkKind::Degraded => "d",
@@ -124,7 +124,7 @@ fn class(kind: MarkKind) -> &'static str {
 }
 
 /// A mark's form: each kind has a height and a place of its own, so that colour is not needed.
-fn outline(kind: MarkKind, x: f64, width: f64) -> String {
+pub(super) fn outline(kind: MarkKind, x: f64, width: f64) -> String {
     let (y, height, width) = match kind {
         MarkKind::Passed => (13, 5, width),
         MarkKind::Degraded => (8, 10, width),

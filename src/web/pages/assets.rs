@@ -58,12 +58,14 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
         );
         return ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "max-age=3600")], body).into_response();
     }
-    let Some(asset) = [&*STYLE, &*SCRIPT].into_iter().find(|asset| asset.name == name) else {
+    // Pages that stand alone, such as the one to log in on, ask for the style sheet by a plain name.
+    let is_plain = name == "style.css";
+    let Some(asset) = [&*STYLE, &*SCRIPT].into_iter().find(|asset| asset.name == name || is_plain) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let kept = [
         (header::CONTENT_TYPE, asset.media_type),
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::CACHE_CONTROL, if is_plain { "public, max-age=60" } else { "public, max-age=31536000, immutable" }),
         (header::VARY, "accept-encoding"),
     ];
     match &asset.gzip {

@@ -43,6 +43,12 @@ pub(super) fn cards(plan: &Plan, snapshot: &Snapshot, most: usize) -> Vec<Card> 
     snapshot.status.incidents.iter().take(most).map(|incident| card(plan, &snapshot.status, incident, snapshot.at_ms)).collect()
 }
 
+/// All that are about one probe.
+pub(super) fn cards_of(plan: &Plan, snapshot: &Snapshot, probe: &str) -> Vec<Card> {
+    let of_probe = snapshot.status.incidents.iter().filter(|incident| incident.probe.as_deref() == Some(probe));
+    of_probe.map(|incident| card(plan, &snapshot.status, incident, snapshot.at_ms)).collect()
+}
+
 fn card(plan: &Plan, status: &Status, incident: &IncidentStatus, now_ms: i64) -> Card {
     let probe = incident.probe.as_deref().and_then(|name| plan.probes.iter().find(|probe| &*probe.name == name));
     let path = format!("incidents/{}", incident.id);

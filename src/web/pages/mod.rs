@@ -11,11 +11,22 @@
 mod actions;
 mod assets;
 mod card;
+mod certificates;
+mod channels;
+mod chart;
 mod frame;
+mod incident;
+mod incidents;
 mod live;
+mod log;
+mod maintenance;
+mod moments;
 mod overview;
 mod page;
+mod probe;
+mod probes;
 mod run;
+mod runbook;
 mod runs;
 mod said;
 
@@ -34,6 +45,15 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/runs", get(runs::runs))
         .route("/runs/{id}", get(run::run))
         .route("/runs/{id}/artifacts/{name}", get(run::artifact))
+        .route("/incidents", get(incidents::incidents))
+        .route("/incidents/{id}", get(incident::incident))
+        .route("/incidents/{id}/postmortem.md", get(incident::export))
+        .route("/maintenance", get(maintenance::maintenance))
+        .route("/certificates", get(certificates::certificates))
+        .route("/channels", get(channels::channels))
+        .route("/log", get(log::log))
+        .route("/probes", get(probes::probes))
+        .route("/probes/{name}", get(probe::probe))
         .layer(middleware::from_fn(said::once))
 }
 

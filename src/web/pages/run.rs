@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -86,8 +87,9 @@ pub(super) async fn run(
     look: Look,
     Extension(api): Extension<Arc<Api>>,
     Path(id): Path<String>,
-    Query(query): Query<RunQuery>,
+    query: Result<Query<RunQuery>, QueryRejection>,
 ) -> PageResult {
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     let snapshot = snapshot(&api, &look).await?;
     let found = api.read(api.reader.run(id.clone())).await.map_err(|failure| PageError::of(&look, &failure))?;
     let Some(detail) = seen_by(&api, &look, found).await else {
@@ -216,7 +218,15 @@ fn compared(detail: &RunDetail, comparison: &Comparison, with: &str, now_ms: i64
 }
 
 /// `GET /run`: to the run of a canary that was due then.
-pub(super) async fn by_tick(look: Look, Extension(api): Extension<Arc<Api>>, Query(tick): Query<TickQuery>) -> PageResult {
+pub(super) async fn by_tick(
+    look: Look,
+    Extension(api): Extension<Arc<Api>>,
+    tick: Result<Query<TickQuery>, QueryRejection>,
+) -> PageResult {
+    let Ok(Query(tick)) = tick else {
+        let failure = Failure::bad("this address needs a `canary` and `due`, in milliseconds since the epoch");
+        return Err(PageError::of(&look, &failure));
+    };
     let wanted = RunFilter {
         canary: Some(tick.canary.clone()),
         since_ms: Some(tick.due),
@@ -294,6 +304,12 @@ impl RunPage {
         format!("runs?canary={}", encoded(&self.run.canary))
     }
 
+    /// The number of the step that decided how the run ended, where that is not the only one.
+    fn decisive(&self) -> Option<usize> {
+        let step = self.model.steps.iter().find(|step| step.is_decisive)?;
+        (self.model.steps.len() > 1).then_some(step.number)
+    }
+
     /// Whether a step is shown without a tap.
     fn is_open(&self, step: &StepModel) -> bool {
         step.is_decisive || self.model.steps.len() == 1
@@ -301,10 +317,9 @@ impl RunPage {
 }
 
 /// A neighbour in a few words: `passed, 02:34:00`.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand in references")]
-fn neighbour(run: &RunView, now_ms: &i64) -> String {
+fn neighbour(run: &RunView, now_ms: i64) -> String {
     let (_, glyph, word) = run::sign(run);
-    format!("{glyph} {word}, {}", words::when(run.due_ms, *now_ms))
+    format!("{glyph} {word}, {}", words::when(run.due_ms, now_ms))
 }
 
 #[cfg(test)]

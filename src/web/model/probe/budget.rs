@@ -1,0 +1,153 @@
+//! What is promised, how much of the error budget is left, and when it will be gone.
+
+use std::time::Duration;
+
+use crate::base::time::signed_millis;
+use crate::plan::Slo;
+
+use super::Part;
+
+const HOUR_MS: i64 = 3_600_000;
+/// Points of the course.
+const POINTS: i64 = 84;
+
+/// An objective of success over its window.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::web) struct Budget {
+    /// The share that must pass.
+    pub(in crate::web) objective: f64,
+    /// Over how long.
+    pub(in crate::web) window: Duration,
+    /// Runs that failed within it, as far as they were read.
+    pub(in crate::web) failed: u64,
+    /// Runs that passed or failed within it.
+    pub(in crate::web) all: u64,
+    /// What is left, from 0 to 1; none where everything must pass, and without runs.
+    pub(in crate::web) left: Option<f64>,
+    /// What was left over time: milliseconds since the epoch, and a share.
+    pub(in crate::web) course: Vec<(i64, f64)>,
+    /// When nothing is left if runs go on failing as in the last hour; none if it lasts.
+    pub(in crate::web) gone_ms: Option<i64>,
+}
+
+impl Budget {
+    /// The share of runs that passed.
+    pub(in crate::web) fn success(&self) -> Option<f64> {
+        (self.all > 0).then(|| (self.all - self.failed.min(self.all)) as f64 / self.all as f64)
+    }
+
+    /// Whether everything must pass, so that there is no budget.
+    pub(in crate::web) fn is_whole(&self) -> bool {
+        self.objective >= 1.0
+    }
+}
+
+/// The budget of an objective; none if it says nothing of success. What alerting knows of what is left goes before what the hours
+/// say.
+pub(in crate::web) fn budget(slo: &Slo, parts: &[Part], left: Option<f64>, now_ms: i64) -> Option<Budget> {
+    let objective = slo.success?;
+    let from_ms = now_ms.saturating_sub(signed_millis(slo.window));
+    let within = || parts.iter().filter(move |part| part.at_ms + HOUR_MS > from_ms && part.at_ms <= now_ms);
+    let (failed, all) = within().fold((0, 0), |(failed, all), part| (failed + part.count.failed, all + part.count.counted()));
+    let mut found = Budget { objective, window: slo.window, failed, all, left: None, course: Vec::new(), gone_ms: None };
+    let may_fail = (1.0 - objective) * all as f64;
+    if found.is_whole() || all == 0 {
+        return Some(found);
+    }
+    found.left = Some(left.unwrap_or_else(|| (1.0 - failed as f64 / may_fail).max(0.0)));
+    found.course = course(within(), from_ms, now_ms, may_fail);
+    if let (Some(last), Some(left)) = (found.course.last_mut(), found.left) {
+        last.1 = left;
+    }
+    found.gone_ms = gone(within(), objective, may_fail * found.left.unwrap_or_default(), (now_ms, slo.window));
+    Some(found)
+}
+
+fn course<'a>(parts: impl Iterator<Item = &'a Part>, from_ms: i64, now_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
+    let step = ((now_ms - from_ms) / POINTS).max(HOUR_MS).min((now_ms - from_ms).max(1));
+    let mut failed = vec![0_u64; usize::try_from((now_ms - from_ms) / step + 1).unwrap_or(1)];
+    for part in parts {
+        // The hour that the window begins in counts from its begin.
+        let at = usize::try_from((part.at_ms.max(from_ms) - from_ms) / step).unwrap_or(0).min(failed.len() - 1);
+        failed[at] += part.count.failed;
+    }
+    let mut points = vec![(from_ms, 1.0)];
+    let mut spent = 0;
+    for (at, failed) in (1_i64..).zip(failed) {
+        spent += failed;
+        let end = (from_ms + at * step).min(now_ms);
+        points.push((end, (1.0 - spent as f64 / may_fail).max(0.0)));
+    }
+    points.dedup_by_key(|(at, _)| *at);
+    points
+}
+
+/// When so many more runs will have failed; none if that is not within another window, or if the present share of failures is
+/// allowed for ever.
+fn gone<'a>(
+    parts: impl Iterator<Item = &'a Part>,
+    objective: f64,
+    may_still_fail: f64,
+    (now_ms, window): (i64, Duration),
+) -> Option<i64> {
+    let since = now_ms.div_euclid(HOUR_MS) * HOUR_MS - HOUR_MS;
+    let (failed, all) = parts
+        .filter(|part| part.at_ms >= since)
+        .fold((0, 0), |(failed, all), part| (failed + part.count.failed, all + part.count.counted()));
+    if may_still_fail <= 0.0 || failed == 0 || failed as f64 <= (1.0 - objective) * all as f64 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "it is compared with a window, and what is too large stays so")]
+    let lasts = (may_still_fail / failed as f64 * (now_ms - since) as f64) as i64;
+    (lasts < signed_millis(window)).then(|| now_ms + lasts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::of_hours;
+    use super::super::part::tests::hour;
+    use super::*;
+
+    const NOW: i64 = 1_000 * HOUR_MS;
+
+    fn slo(success: f64) -> Slo {
+        Slo { success: Some(success), degraded: None, latency: None, window: Duration::from_hours(24) }
+    }
+
+    /// Each hour of a day 10 runs, with so many failures in each of the last hours.
+    fn day(failures: &[u64]) -> Vec<Part> {
+        let failed = |at: usize| failures.get((at + failures.len()).wrapping_sub(24)).copied().unwrap_or(0);
+        let hours = (0..24_usize).map(|at| {
+            let start = NOW - HOUR_MS * (24 - i64::try_from(at).unwrap());
+            ("p/eu".to_owned(), hour(start, 10 - failed(at), failed(at)))
+        });
+        of_hours(hours.collect(), &[], None)
+    }
+
+    #[test]
+    fn what_is_left_falls_with_each_failure_and_ends_at_what_alerting_says() {
+        let found = budget(&slo(0.9), &day(&[6, 6]), None, NOW).unwrap();
+        assert_eq!((found.failed, found.all, found.left), (12, 240, Some(0.5)));
+        assert!(found.course.windows(2).all(|pair| pair[1].0 > pair[0].0 && pair[1].1 <= pair[0].1), "{:?}", found.course);
+        assert_eq!((found.course[0], found.course.last().copied()), ((NOW - 24 * HOUR_MS, 1.0), Some((NOW, 0.5))));
+        let told = budget(&slo(0.9), &day(&[6, 6]), Some(0.4), NOW).unwrap();
+        assert_eq!((told.left, told.course.last().copied()), (Some(0.4), Some((NOW, 0.4))));
+    }
+
+    #[test]
+    fn it_is_gone_when_the_last_hour_goes_on_and_lasts_where_that_is_allowed() {
+        // 12 more may fail, and 6 did within the last hour.
+        assert_eq!(budget(&slo(0.9), &day(&[6, 6]), None, NOW).unwrap().gone_ms, Some(NOW + 2 * HOUR_MS));
+        assert_eq!(budget(&slo(0.9), &day(&[1, 1]), None, NOW).unwrap().gone_ms, None);
+        assert_eq!(budget(&slo(0.9), &day(&[9, 9, 9, 9]), None, NOW).unwrap().left, Some(0.0));
+    }
+
+    #[test]
+    fn where_everything_must_pass_there_is_no_budget_and_without_runs_there_is_none_either() {
+        let whole = budget(&slo(1.0), &day(&[2]), None, NOW).unwrap();
+        assert!(whole.is_whole() && whole.left.is_none() && whole.course.is_empty() && whole.failed == 2);
+        let none = budget(&slo(0.9), &[], Some(1.0), NOW).unwrap();
+        assert_eq!((none.success(), none.left, none.course.len()), (None, None, 0));
+        assert!(budget(&Slo { success: None, ..slo(0.9) }, &[], None, NOW).is_none());
+    }
+}
