@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::pager::Pager;
 use crate::cli_support::{PATIENCE, Running, assert_exit, serinus, stderr, stdout};
 
-const TOKEN: &str = "a-token-for-the-tests";
+/// The token of its API, which may act.
+pub(crate) const TOKEN: &str = "a-token-for-the-tests";
 
 /// A folder with probes and a service configuration, and the service if it runs.
 pub(crate) struct Service {

@@ -30,6 +30,7 @@ mod cli_run;
 mod cli_sweep;
 mod cli_test;
 mod cli_usage;
+mod dashboard;
 mod degraded;
 mod exec;
 mod healthcheck;

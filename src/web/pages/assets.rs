@@ -26,6 +26,11 @@ pub(super) struct Asset {
 /// The style sheet.
 pub(super) static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", include_str!("assets/style.css")));
+/// What the address of the style sheet ends with, for pages that have no frame.
+pub(in crate::web) fn style_name() -> &'static str {
+    STYLE.name()
+}
+
 /// The script.
 pub(super) static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("live", "js", "text/javascript; charset=utf-8", include_str!("assets/live.js")));

@@ -3,7 +3,7 @@
 //! A view is a page as all who may do the same see it. It is rendered again every two seconds, by the page's own handler and once
 //! for all of its viewers; each viewer is sent the parts that differ from what he was sent last. A viewer who takes nothing
 //! misses what came between and is cut by the listener like every peer that stands still, so nobody waits for him. The first
-//! event a viewer gets is the state as it is, so that nothing is lost between the page and the stream.
+//! events a viewer gets are the whole of the next rendering, so that nothing is lost between the page and the stream.
 //!
 //! Views and viewers are bounded; who comes beyond that is told to reload now and then.
 
@@ -127,9 +127,11 @@ pub(super) async fn live(
     let key = Key { page: page.to_owned(), base: here.base.clone(), may_act: here.viewer.may_act, is_small: here.is_small };
     let viewing = Viewing(Arc::clone(&hub.viewers));
     let is_full = hub.viewers.fetch_add(1, Ordering::Relaxed) >= VIEWERS;
-    let Some(view) = hub.view(&key, &api, &here).filter(|_| !is_full) else {
+    let Some(mut view) = hub.view(&key, &api, &here).filter(|_| !is_full) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many look at once: reload now and then").into_response();
     };
+    // What was rendered so far may be older than the page that he has, and from before what he has just done.
+    view.mark_unchanged();
     let mut answer = Sse::new(events(view, viewing)).into_response();
     answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that collect answers would keep a stream to themselves.
@@ -208,16 +210,15 @@ impl Sent {
 
 /// The events of one viewer.
 fn events(view: watch::Receiver<Rendered>, viewing: Viewing) -> impl Stream<Item = Result<Event, Infallible>> {
-    let state = (view, Sent::default(), Vec::new().into_iter(), viewing, true);
-    stream::unfold(state, |(mut view, mut sent, mut waiting, viewing, mut is_first)| async move {
+    let state = (view, Sent::default(), Vec::new().into_iter(), viewing);
+    stream::unfold(state, |(mut view, mut sent, mut waiting, viewing)| async move {
         loop {
             if let Some(event) = waiting.next() {
-                return Some((Ok(event), (view, sent, waiting, viewing, is_first)));
+                return Some((Ok(event), (view, sent, waiting, viewing)));
             }
-            if !is_first && view.changed().await.is_err() {
+            if view.changed().await.is_err() {
                 return None;
             }
-            is_first = false;
             let now = view.borrow_and_update().clone();
             waiting = sent.catch_up(&now).into_iter();
         }

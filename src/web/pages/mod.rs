@@ -30,6 +30,7 @@ mod runbook;
 mod runs;
 mod said;
 
+pub(super) use assets::style_name;
 pub(super) use live::LiveHub;
 
 use axum::Router;
