@@ -36,12 +36,26 @@
     stale(now.dataset.stale || "");
   };
 
-  // A fragment waits while somebody is in it, so that nothing moves under a pointer or a focus.
-  const isHeld = (part) => part.id !== "asof" && (part.matches(":hover") || part.contains(document.activeElement));
+  // A fragment waits while somebody points at it or at something below it, or has the focus there, so that nothing moves under a
+  // pointer or a focus; but not for one who has not moved for so long, since then it would be old for whoever only looks.
+  const rest = 20000;
+  let moved = 0;
+  const isAbove = (part, other) => other && (part.contains(other) || part.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const isHeld = (part) => {
+    if (part.id === "asof") return false;
+    const active = document.activeElement;
+    if (part.contains(active) && active.matches("input, textarea, select")) return true;
+    const pointed = [...document.querySelectorAll("main :hover")].pop();
+    const focused = active?.matches("main *") ? active : null;
+    return Date.now() - moved < rest && Boolean(isAbove(part, pointed) || isAbove(part, focused));
+  };
+  // What an element is known by when it was replaced by its like.
+  const like = (one) => one.getAttribute("href") ?? one.getAttribute("formaction") ?? one.closest("[id]")?.id;
   const put = (id, html) => {
     const part = byId(id);
     if (!part) return;
     if (isHeld(part)) { held.set(id, html); return; }
+    const focus = part.contains(document.activeElement) ? document.activeElement : null;
     held.delete(id);
     const open = new Set([...part.querySelectorAll("details[open][id]")].map((one) => one.id));
     const shut = new Set([...part.querySelectorAll("details:not([open])[id]")].map((one) => one.id));
@@ -50,13 +64,19 @@
       if (open.has(one.id)) one.open = true;
       if (shut.has(one.id)) one.open = false;
     }
+    if (focus && !part.contains(document.activeElement)) {
+      [...part.querySelectorAll(focus.tagName)].find((one) => like(one) === like(focus))?.focus({ preventScroll: true });
+    }
     local(part);
     if (id === "asof") state();
     else if (id === "incidents") { part.classList.remove("changed"); void part.offsetWidth; part.classList.add("changed"); }
   };
   const release = () => { for (const [id, html] of [...held]) put(id, html); };
-  document.addEventListener("pointermove", release, { passive: true });
+  const move = () => { moved = Date.now(); release(); };
+  document.addEventListener("pointermove", move, { passive: true });
+  document.addEventListener("keydown", () => { moved = Date.now(); });
   document.addEventListener("focusout", () => setTimeout(release));
+  setInterval(release, 1000);
 
   const stream = document.body.dataset.stream;
   if (stream && window.EventSource) {
