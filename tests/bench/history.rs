@@ -184,6 +184,7 @@ fn run(canary: &Arc<Canary>, due: SystemTime, (verdict, reason): (Verdict, Optio
         let answer = format!("{{\"status\":\"pending\",\"waiting\":\"{}\"}}", "x".repeat(400));
         let exchange = Exchange { response_body: answer, ..Exchange::default() };
         last.attempts = vec![AttemptReport {
+            certificate: None,
             span_id: SpanId(rng.u64(..)),
             started: Duration::ZERO,
             duration: last.duration,

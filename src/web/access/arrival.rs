@@ -130,9 +130,9 @@ mod tests {
     fn client(trusted: &[&str], peer: &str, headers: &[(&'static str, &str)]) -> (String, bool, bool) {
         let access = super::super::state::testing::trusting(trusted);
         let mut map = HeaderMap::new();
-        headers.iter().for_each(|(name, value)| {
+        for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
-        });
+        }
         let client = Client::of(&access, Some(&Arrival { peer: peer.parse().unwrap(), tls: false }), &map);
         (client.address.to_string(), client.secure, client.by_proxy)
     }

@@ -201,6 +201,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be refused")]
     fn caller(name: &str, role: Role, via: Via) -> Result<Caller, &'static str> {
         Ok(Caller { name: name.into(), role, via })
     }

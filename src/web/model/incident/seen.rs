@@ -96,7 +96,7 @@ mod tests {
     use super::super::testing::{event, failed, incident, try_of};
     use super::*;
 
-    fn view(id: &str, opened_ms: i64, own: serde_json::Value) -> IncidentView {
+    fn view(id: &str, opened_ms: i64, own: &serde_json::Value) -> IncidentView {
         IncidentView {
             id: id.to_owned(),
             scope: "probe/p".to_owned(),
@@ -118,8 +118,8 @@ mod tests {
     fn the_incident_that_failed_alike_comes_first_with_who_had_it_and_what_was_noted() {
         let day = 86_400_000;
         let now = IncidentModel { since_ms: 9 * day, ..incident(Vec::new(), vec![failed("p/eu", "pay", "expectation")]) };
-        let alike = view("01X", day, json!({ "acknowledged": [{ "by": "ann", "at": 1 }] }));
-        let other = view("01Y", 2 * day, json!({ "end": { "how": { "closed": { "by": "operator", "why": "a test" } } } }));
+        let alike = view("01X", day, &json!({ "acknowledged": [{ "by": "ann", "at": 1 }] }));
+        let other = view("01Y", 2 * day, &json!({ "end": { "how": { "closed": { "by": "operator", "why": "a test" } } } }));
         let known = [detail(&alike, "pay"), detail(&other, "sign up")];
         let note = EventView { incident: Some("01X".to_owned()), ..event("note", day, "note", "payment worker stuck") };
         let found = earlier(&now, &[other, alike], &known, &[note]);
@@ -133,6 +133,6 @@ mod tests {
     #[test]
     fn neither_itself_nor_a_later_one_was_seen_before() {
         let now = incident(Vec::new(), Vec::new());
-        assert!(earlier(&now, &[view("01A", 500, json!({})), view("01Z", 5_000, json!({}))], &[], &[]).is_empty());
+        assert!(earlier(&now, &[view("01A", 500, &json!({})), view("01Z", 5_000, &json!({}))], &[], &[]).is_empty());
     }
 }

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn many_canaries_are_folded_by_region_and_one_region_shows_its_own() {
         let bins = Range::Day.bins(1_000 * HOUR);
-        let id = |at: usize| format!("p/{}/k={at}", if at % 2 == 0 { "eu" } else { "us" });
+        let id = |at: usize| format!("p/{}/k={at}", if at.is_multiple_of(2) { "eu" } else { "us" });
         let parts = of_hours((0..60).map(|at| (id(at), hour(bins.start(0), 1, 0))).collect(), &[], None);
         let all = rows("p", &[], &Narrowed::default(), bins, &parts, None);
         assert_eq!(all.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["eu: 30 canaries", "us: 30 canaries"]);

@@ -84,7 +84,9 @@ mod tests {
 
     fn spread(exact: &[u64], lost: u64) -> Spread {
         let mut spread = Spread { lost, ..Spread::default() };
-        exact.iter().for_each(|us| spread.merge(&Spread::one(*us)));
+        for us in &exact {
+            spread.merge(&Spread::one(*us));
+        }
         spread
     }
 
