@@ -205,7 +205,7 @@ fn tip(at: usize, bin: &CourseBin, bins: Bins, room: f64) -> Option<Tip> {
     let lost = if bin.lost > 0 { format!(", {} lost", bin.lost) } else { String::new() };
     let runs = words::count(usize::try_from(bin.runs).unwrap_or(usize::MAX), "run", "runs");
     let text = format!("{} UTC · p50 {p50} · p95 {p95} · p99 {p99} · {runs}{lost}", moment(bins, bin.start_ms));
-    (bin.runs > 0).then(|| Tip { x: at as f64 * room, width: room, text })
+    (bin.runs > 0).then_some(Tip { x: at as f64 * room, width: room, text })
 }
 
 fn quantile_row(bin: &CourseBin) -> Vec<String> {
@@ -251,7 +251,7 @@ pub(super) fn stacked(title: String, bins: Bins, reasons: &[ReasonBins]) -> Char
             .map(|reason| format!("{} {}", reason.bins[bin], reason.reason))
             .collect();
         let text = format!("{} UTC · {}", moment(bins, bins.start(bin)), words::list(&of));
-        (*sum > 0).then(|| Tip { x: bin as f64 * room, width: room, text })
+        (*sum > 0).then_some(Tip { x: bin as f64 * room, width: room, text })
     };
     let all: Vec<String> = reasons.iter().map(|reason| format!("{} {}", reason.total, reason.reason)).collect();
     let key = |(reason, class): (&ReasonBins, &&'static str)| Key {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::plan::{Action, Cadence, Canary, Eventually, LatencyOf, Loop, MaintenanceTime, PageRule, Plan, Probe, Slo, Step};
+use crate::plan::{
+    Action, Cadence, Canary, Condition, Eventually, LatencyOf, Loop, MaintenanceTime, PageRule, Plan, Probe, Slo, Step, Template,
+};
 use crate::web::model::words;
 
 /// Characters of a URL or a command that are shown.
@@ -170,7 +172,7 @@ fn step_words(step: &Step, is_inner: bool) -> StepWords {
         None => {}
     }
     if !step.when.is_empty() {
-        let conditions: Vec<&str> = step.when.iter().map(|condition| condition.source()).collect();
+        let conditions: Vec<&str> = step.when.iter().map(Condition::source).collect();
         then.push(format!("only if {}", words::clip(&words::list(&conditions), SHOWN)));
     }
     if !step.guard.is_empty() {
@@ -215,8 +217,7 @@ fn does(action: &Action) -> String {
             (None, None) => "goes on with a connection".to_owned(),
         },
         Action::Exec(exec) => {
-            let words: Vec<&str> =
-                std::iter::once(&exec.program).chain(&exec.arguments).map(|template| template.source()).collect();
+            let words: Vec<&str> = std::iter::once(&exec.program).chain(&exec.arguments).map(Template::source).collect();
             format!("runs {}", words.join(" "))
         }
         Action::Parallel(entries) => format!("{} at the same moment", words::count(entries.len(), "step", "steps")),
