@@ -103,7 +103,7 @@ impl Range {
 
 /// A range cut into equal bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "moments end in their unit everywhere")]
+#[expect(clippy::struct_field_names, reason = "times end in their unit everywhere")]
 pub(in crate::web) struct Bins {
     /// Where the first begins, milliseconds since the epoch.
     pub(in crate::web) from_ms: i64,
