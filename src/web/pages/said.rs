@@ -59,7 +59,7 @@ impl Said {
 pub(super) fn read(headers: &HeaderMap) -> Option<Said> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let value = cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(NAME))?;
-    let (done, digits) = value.split_at_checked(1)?;
+    let (done, digits) = value.split_at_checked(1).filter(|(_, digits)| digits.len().is_multiple_of(2))?;
     let bytes: Option<Vec<u8>> =
         digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
     let text = words::clip(&visible(&String::from_utf8(bytes?).ok()?), MOST);

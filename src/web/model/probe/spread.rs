@@ -84,7 +84,7 @@ mod tests {
 
     fn spread(exact: &[u64], lost: u64) -> Spread {
         let mut spread = Spread { lost, ..Spread::default() };
-        for us in &exact {
+        for us in exact {
             spread.merge(&Spread::one(*us));
         }
         spread
