@@ -18,6 +18,7 @@
 //! | metric | `telemetry/metrics/mod.rs` |
 //! | thing that is kept, question to the store | `history/mod.rs` |
 //! | route of the API | `web/api/mod.rs` |
+//! | page of the dashboard | `web/pages/mod.rs` |
 //! | command | `cli/mod.rs` |
 //! | fault of the sandbox | `sandbox/mod.rs` |
 
