@@ -156,6 +156,11 @@ fn moment(text: &str) -> Option<i64> {
     time.or_else(day).map(|time| time.and_utc().timestamp_millis())
 }
 
+/// The same as the field for it shows it.
+fn field(text: &str) -> String {
+    moment(text).map(|ms| words::iso(ms).trim_end_matches('Z').to_owned()).unwrap_or_default()
+}
+
 /// The verdicts that can be chosen: the word in the address, and in the list.
 const VERDICTS: [(&str, &str); 8] = [
     ("not_passed", "not passed"),
