@@ -86,14 +86,14 @@ fn everything_somebody_does_is_in_the_audit_log_with_what_came_of_it() {
     assert_eq!(post(&service, &format!("incidents/{incident}/close"), &json!({ "by": "ann", "why": "x" })).0, 409);
     let logged = until("all of it is kept", || Some(texts(&service, "kind=action")).filter(|logged| logged.len() >= 11));
     let wanted = [
-        "reload asked for by somebody: the configuration was loaded again (no file changed): 0 canaries added, 0 removed, 1 kept",
+        "reload asked for by token: the configuration was loaded again (no file changed): 0 canaries added, 0 removed, 1 kept",
         "a test page sent by ann through hook: delivered",
         "acknowledged by ann: 1 member: looking",
         &format!("noted by ann on incident {incident}"),
         "swept by ann: 0 gone, 0 left",
         "annotated by ann: deploy, about everything",
-        "a run of `p` started by somebody",
-        "reason timeout of `p` unmuted by somebody",
+        "a run of `p` started by token",
+        "reason timeout of `p` unmuted by token",
         "reason timeout of `p` muted by bob",
         "`p/eu` resumed by ann",
     ];

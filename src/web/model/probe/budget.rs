@@ -99,7 +99,9 @@ fn gone<'a>(
     let (failed, all) = parts
         .filter(|part| part.at_ms >= since)
         .fold((0, 0), |(failed, all), part| (failed + part.count.failed, all + part.count.counted()));
-    if may_still_fail <= 0.0 || failed == 0 || failed as f64 <= (1.0 - objective) * all as f64 {
+    // A share such as 0.9 has no exact binary form, and one failure of ten must count as the tenth that is allowed.
+    let is_allowed = failed as f64 <= (1.0 - objective) * all as f64 + 1e-9;
+    if may_still_fail <= 0.0 || failed == 0 || is_allowed {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is compared with a window, and what is too large stays so")]
