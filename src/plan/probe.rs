@@ -46,6 +46,8 @@ pub struct Probe {
     pub owner: Option<String>,
     /// Where it is written what to do.
     pub runbook: Option<Runbook>,
+    /// How many users an hour take the journey in all, 1 to 1,000,000,000, so that an incident can say how many it may have reached.
+    pub users_per_hour: Option<u32>,
     /// Free labels for selection.
     pub tags: Vec<String>,
     /// When its ticks come.

@@ -20,6 +20,7 @@ pub(crate) fn probe(name: &str) -> Probe {
     Probe {
         name: name.into(),
         summary: None,
+        users_per_hour: None,
         owner: None,
         runbook: None,
         tags: Vec::new(),

@@ -69,6 +69,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
     Probe {
         name: name.into(),
         summary: None,
+        users_per_hour: None,
         owner: None,
         runbook: None,
         tags: Vec::new(),

@@ -24,6 +24,8 @@ section! {
         owner: Text,
         /// Where it is written what to do when it fails: a URL, or a file of Markdown beside the probe, which pages show.
         runbook: Runbook,
+        /// How many users an hour take the journey in all, so that an incident can say how many it may have reached.
+        users_per_hour: Integer<1, 1_000_000_000>,
         /// Free labels for selection.
         tags: List<Slug> = [],
         /// Whether it is scheduled.

@@ -172,6 +172,7 @@ fn probe<'f>(
         summary: shown(&keys.summary),
         owner: shown(&keys.owner),
         runbook,
+        users_per_hour: keys.users_per_hour.map(std::num::NonZeroU32::get),
         tags: keys.tags.iter().map(|tag| tag.value.to_owned()).collect(),
         cadence: cadence?,
         runs: keys.runs.get(),

@@ -3,7 +3,7 @@
 //! What is open is known by alerting ([`IncidentStatus`]), and what happened to it by the store ([`IncidentDetail`]). Of an ended one
 //! only the store knows: who failed in it, and how, is what its messages said ([`told`]). [`IncidentModel`] is both as one. The
 //! other files are each an answer to a question about it: [`shared`] what the failing runs have in common, [`before`] what changed
-//! before it, [`seen`] whether it happened earlier, [`timeline`] what happened when, [`times`] how long it took, [`postmortem`] all
+//! before it, [`seen`] whether it happened earlier, [`timeline`] what happened when, [`times`] how long it took, [`users`] how many people it may have reached, [`postmortem`] all
 //! of that as Markdown. All of them are pure and bounded. A new question is a file here and a section of the page.
 
 pub(in crate::web) mod before;
@@ -17,6 +17,7 @@ pub(in crate::web) mod testing;
 pub(in crate::web) mod timeline;
 pub(in crate::web) mod times;
 mod told;
+pub(in crate::web) mod users;
 
 use serde_json::Value;
 

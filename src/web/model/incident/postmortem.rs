@@ -14,6 +14,7 @@ use super::seen::Earlier;
 use super::shared::Shared;
 use super::timeline::Timeline;
 use super::times::Times;
+use super::users::Users;
 use super::{Group, HowEnded, IncidentModel};
 
 /// Members that are named.
@@ -33,6 +34,8 @@ pub(in crate::web) struct Facts<'a> {
     pub(in crate::web) timeline: &'a Timeline,
     /// How long it took.
     pub(in crate::web) times: &'a Times,
+    /// Whom it may have reached, if the probe states how many take its journey.
+    pub(in crate::web) users: Option<&'a Users>,
     /// What people wrote.
     pub(in crate::web) notes: &'a [&'a EventView],
     /// Milliseconds since the epoch.
@@ -111,6 +114,9 @@ fn head(text: &mut String, facts: &Facts<'_>) {
     }
     for (name, said) in facts.times.in_words() {
         line(&format!("Time {name}"), &said);
+    }
+    if let Some(users) = facts.users {
+        line("Users", &users.in_words());
     }
     let shared = facts.shared.sentence();
     if !shared.is_empty() {
@@ -211,6 +217,7 @@ mod tests {
             earlier: &[],
             timeline: &timeline,
             times: &times::times(incident),
+            users: None,
             notes: &notes,
             now_ms: 90_000,
         })

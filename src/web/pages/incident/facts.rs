@@ -17,6 +17,7 @@ use crate::web::model::incident::seen::{self, Earlier};
 use crate::web::model::incident::shared::{Shared, shared};
 use crate::web::model::incident::timeline::{Timeline, timeline};
 use crate::web::model::incident::times::{Times, times};
+use crate::web::model::incident::users::Users;
 use crate::web::model::incident::{FailedRun, IncidentModel, Member, Standing, detail};
 use crate::web::model::words;
 
@@ -36,6 +37,8 @@ pub(super) struct IncidentFacts {
     pub(super) earlier: Vec<Earlier>,
     pub(super) timeline: Timeline,
     pub(super) times: Times,
+    /// Whom it may have reached, if the probe states how many take its journey.
+    pub(super) users: Option<Users>,
     /// All that were read, newest first.
     pub(super) events: Vec<EventView>,
     /// Its probe's runs that did not pass meanwhile, newest first.
@@ -107,7 +110,10 @@ pub(super) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> Result<In
         incident.members.extend(suspects.map(|canary| suspect(canary)));
     }
     let plan = api.plan();
+    let rate =
+        plan.probes.iter().find(|probe| incident.probe.as_deref() == Some(&*probe.name)).and_then(|probe| probe.users_per_hour);
     Ok(IncidentFacts {
+        users: rate.and_then(|rate| Users::of(&incident, rate, canaries.len(), now_ms)),
         changes: before::changes(&events, incident.since_ms),
         earlier: seen::earlier(&incident, &before, &known, &events),
         timeline: timeline(&incident, &events, &shared.first.place, now_ms),

@@ -125,6 +125,7 @@ pub(super) async fn export(look: Look, Extension(api): Extension<Arc<Api>>, Path
         earlier: &facts.earlier,
         timeline: &facts.timeline,
         times: &facts.times,
+        users: facts.users.as_ref(),
         notes: &notes(&facts.events, &facts.incident.id),
         now_ms: snapshot.at_ms,
     });

@@ -42,6 +42,7 @@ fn rendered(incident: IncidentModel, events: Vec<EventView>, earlier: Vec<Earlie
         changes: before::changes(&events, incident.since_ms),
         timeline: timeline::timeline(&incident, &events, &shared.first.place, 90_000),
         times: times::times(&incident),
+        users: None,
         shared,
         earlier,
         events,
