@@ -2,8 +2,8 @@
 //!
 //! Owns what counts as needed. To a step belongs what gives it the names that it or its cleanup reads, the step from whose end its
 //! waiting is measured, every step before it that waits for what it reads as well, every guard before it, and what before it may have prepared its device (signed it in, written, connected):
-//! cookies and data are nowhere declared, so that a step that changes something on the same device counts. Reading steps that nothing
-//! depends on are what is saved.
+//! cookies and data are nowhere declared, so that a step that changes something on the same device counts. And a step that deletes by a name
+//! that one of these captured, so that nothing is left behind. Reading steps that nothing depends on are what is saved.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -64,12 +64,15 @@ pub fn excerpt_for(probe: &Probe, wanted: &[&str]) -> Excerpt {
     let captured: BTreeSet<&str> = places.iter().flat_map(|place| place.step.captured_names()).map(|name| &**name).collect();
     let mut needed: BTreeSet<usize> = BTreeSet::new();
     let mut open: Vec<usize> = (0..places.len()).filter(|&at| wanted.iter().any(|name| places[at].is_called(name))).collect();
-    while let Some(at) = open.pop() {
-        if needed.insert(at) {
-            let mut read = places[at].names_read();
-            read.retain(|name| captured.contains(name.as_str()));
-            open.extend((0..at).filter(|&before| is_needed(probe, &places, (before, at), &read)));
+    while !open.is_empty() {
+        while let Some(at) = open.pop() {
+            if needed.insert(at) {
+                let mut read = places[at].names_read();
+                read.retain(|name| captured.contains(name.as_str()));
+                open.extend((0..at).filter(|&before| is_needed(probe, &places, (before, at), &read)));
+            }
         }
+        open.extend((0..places.len()).filter(|at| !needed.contains(at) && deletes_for(&places, *at, &needed)));
     }
     let is_made = |step: &Step| {
         let inside = |at: &usize| places[*at].is_called(&step.name);
@@ -99,6 +102,17 @@ fn is_needed(probe: &Probe, places: &[Place<'_>], (before, at): (usize, usize), 
         || waits_for_the_same()
         || waits_for(probe, &places[at], before)
         || before.step.action.prepares() && may_be_one_device(before.step, step)
+}
+
+/// Whether the step at `at` deletes by a name that a step before it among these captured, which made something.
+fn deletes_for(places: &[Place<'_>], at: usize, made: &BTreeSet<usize>) -> bool {
+    let deletes = matches!(&places[at].step.action, Action::Http(action) if action.method == http::Method::DELETE);
+    deletes && {
+        let read = places[at].names_read();
+        let makes =
+            |before: &Place<'_>| before.step.action.prepares() && before.step.captured_names().any(|name| read.contains(&**name));
+        made.range(..at).any(|before| makes(&places[*before]))
+    }
 }
 
 fn together(one: Option<&Step>, other: Option<&Step>) -> bool {
@@ -257,9 +271,13 @@ expect = ["status == 200"]
 "#;
 
     fn plan() -> Arc<Plan> {
+        plan_of(JOURNEY)
+    }
+
+    fn plan_of(text: &str) -> Arc<Plan> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.toml");
-        std::fs::write(&path, JOURNEY).unwrap();
+        std::fs::write(&path, text).unwrap();
         let loaded = load_probes(&[path], None, []);
         let problems = loaded.diagnostics.render(false);
         loaded.service.expect(&problems).plan
@@ -292,6 +310,20 @@ expect = ["status == 200"]
     #[test]
     fn a_step_that_waits_without_saying_since_when_has_the_step_before_it() {
         assert!(part(&["search"]).0.ends_with("create, read, both, left, right, search"));
+    }
+
+    #[test]
+    fn a_step_that_deletes_what_another_made_comes_with_it() {
+        let deleting = "http.delete = \"http://h/lists/{{ made }}\"\ndevice = \"tablet\"\nexpect = [\"status == 204\"]\n";
+        let text = format!(
+            "{JOURNEY}\n[[step]]\nname = \"delete\"\n{deleting}[[step]]\nname = \"other\"\n{}",
+            deleting.replace("{{ made }}", "x")
+        );
+        let plan = plan_of(&text);
+        let probe = &plan.probes[0];
+        let made = excerpt_for(probe, &["create"]).made.join(", ");
+        assert_eq!(made, "is a test, sign in, settings, create, delete");
+        assert_eq!(excerpt_for(probe, &["look around"]).made.join(", "), "is a test, sign in, look around");
     }
 
     #[test]

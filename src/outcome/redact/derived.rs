@@ -40,7 +40,9 @@ impl Derived {
             }
         }
         known.newest.push(value.to_owned());
-        let needles = Needles::new(known.newest.iter().map(String::as_str), Secret::SHORTEST, true);
+        let upper: Vec<String> = known.newest.iter().filter(|value| is_hex(value)).map(|value| value.to_uppercase()).collect();
+        let both = known.newest.iter().chain(&upper).map(String::as_str);
+        let needles = Needles::new(both, Secret::SHORTEST, true);
         known.generations.push_back(needles);
     }
 
@@ -66,6 +68,11 @@ impl Derived {
     }
 }
 
+/// Whether it is written in hexadecimal digits, which many interfaces want in upper case.
+fn is_hex(value: &str) -> bool {
+    value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +96,14 @@ mod tests {
         assert!((TOGETHER * (GENERATIONS - 1)..=TOGETHER * GENERATIONS).contains(&known), "{known}");
         assert!(is_known(&derived, &value(600)) && !is_known(&derived, &value(3)));
         assert_eq!(derived.longest(), 14);
+    }
+
+    #[test]
+    fn what_is_hexadecimal_is_known_in_upper_case_as_well() {
+        let derived = Derived::default();
+        derived.learn("00ff9a8b7c6d5e4f");
+        derived.learn("a-signature");
+        assert!(is_known(&derived, "00ff9a8b7c6d5e4f") && is_known(&derived, "00FF9A8B7C6D5E4F"));
+        assert!(is_known(&derived, "a-signature") && !is_known(&derived, "A-SIGNATURE"));
     }
 }

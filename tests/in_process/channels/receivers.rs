@@ -280,9 +280,9 @@ async fn the_shortest_text_is_title_severity_and_nothing_that_a_receiver_may_dis
         assert_eq!(sender.send(&attempt("t", name, &message), &message, &[], true).await, Outcome::Taken);
     }
     let seen = receiver.seen();
-    let slack = serde_json::json!({
-        "text": "[PAGE] premium-registration fails in eu, and its last runs in us failed, too (5 of 9 canaries)", "unfurl_links": false, "unfurl_media": false
-    });
+    let headline = "[PAGE] premium-registration fails in eu, and its last runs in us failed, too (5 of 9 canaries)";
+    let link = ring(1).url.expect("there are pages to link to");
+    let slack = serde_json::json!({ "text": format!("{headline} <{link}>"), "unfurl_links": false, "unfurl_media": false });
     assert_eq!(json(&seen[0]), slack);
     let payload = &json(&seen[1])["payload"];
     assert_eq!((&payload["summary"], &payload["severity"]), (&ring(1).title.into(), &"error".into()));

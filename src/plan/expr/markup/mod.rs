@@ -71,11 +71,15 @@ pub fn xml_document(text: &str) -> Result<Value, NoDocument> {
     tree.map(|tree| Value::from_object(Document { tree, is_html: false })).map_err(NoDocument::Because)
 }
 
-/// The document that browsers make of a text. They make one of anything.
+/// The document that browsers make of a text. They make one of anything; here, nothing is none, so that what must not be in a page is
+/// not held to be absent because the page is.
 ///
 /// # Errors
-/// If it is too large or too tangled.
+/// If it is empty, too large, or too tangled.
 pub fn html_document(text: &str) -> Result<Value, NoDocument> {
+    if text.trim().is_empty() {
+        return Err(NoDocument::Because("it is empty".into()));
+    }
     let tree = html::read(of_size(text, true).map_err(NoDocument::Because)?)?;
     Ok(Value::from_object(Document { tree, is_html: true }))
 }

@@ -203,7 +203,8 @@ fn what_could_grow_without_end_is_no_document() {
     for tangled in ["<div>".repeat(1_000), "<b a=1><i b=2><u>".repeat(20_000) + &"<p>".repeat(20_000)] {
         assert!(matches!(html_document(&tangled), Err(NoDocument::Because(_))), "{}", &tangled[..10]);
     }
-    assert!(html_document("").is_ok() && html_document("{\"no\": \"page\"}").is_ok());
+    assert!(html_document("{\"no\": \"page\"}").is_ok());
+    assert_eq!(html_document(" \n").unwrap_err(), NoDocument::Because("it is empty".into()));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! The overview on made-up statuses: what is worst, what folds, what a strip shows.
+
 use crate::plan::testing;
 
 use super::*;

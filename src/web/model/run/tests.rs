@@ -1,3 +1,5 @@
+//! The run of a page on reports as the store has them.
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

@@ -1,3 +1,5 @@
+//! What charts draw of few, many and lost values.
+
 use super::*;
 
 fn bins() -> Bins {
