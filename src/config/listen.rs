@@ -13,9 +13,6 @@ use super::section::{Either, Item};
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// The name of a token that is configured as nothing but a secret's name.
-const ONLY: &str = "token";
-
 /// More tokens than this cannot be meant.
 const MOST_TOKENS: usize = 100;
 
@@ -47,7 +44,7 @@ fn tokens(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
         (Some(Either::Table(tables)), _) => tables,
         (Some(Either::Value(secret)), Some(span)) => {
             known(secret, span, diagnostics);
-            return vec![ListenToken { name: ONLY.into(), secret: Arc::from(*secret), role: Role::Act }];
+            return vec![ListenToken { name: ListenToken::UNNAMED.into(), secret: Arc::from(*secret), role: Role::Act }];
         }
         (Some(Either::Value(_)) | None, _) => return Vec::new(),
     };

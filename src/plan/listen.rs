@@ -31,6 +31,11 @@ pub struct ListenToken {
     pub role: Role,
 }
 
+impl ListenToken {
+    /// The name of one that is configured as nothing but a secret's name.
+    pub const UNNAMED: &str = "token";
+}
+
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {

@@ -322,7 +322,7 @@ expect = ["status == 200"]
         let plan = plan_of(&text);
         let probe = &plan.probes[0];
         let made = excerpt_for(probe, &["create"]).made.join(", ");
-        assert_eq!(made, "is a test, sign in, settings, create, delete");
+        assert_eq!(made, "is a test, sign in, settings, create, read, delete");
         assert_eq!(excerpt_for(probe, &["look around"]).made.join(", "), "is a test, sign in, look around");
     }
 

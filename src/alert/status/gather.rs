@@ -92,13 +92,13 @@ pub struct LeftBehind {
 /// Makes the status.
 pub fn gather(seen: StatusInput<'_>, now: Moment) -> Status {
     let StatusInput { probes, canaries, incidents, leaks, channels } = seen;
-    let severities = worst_by_probe(&incidents);
-    let mut status = Status { probes: self::probes(&probes, &canaries, &severities, now), ..Status::default() };
+    let urgencies = urgency_by_probe(&incidents);
+    let mut status = Status { probes: self::probes(&probes, &canaries, &urgencies, now), ..Status::default() };
     let within = incident_of_canary(&incidents);
     status.canaries = canaries.iter().map(|canary| self::canary(canary, &within, now)).collect();
     status.canaries.sort_by(|one, other| one.canary.cmp(&other.canary));
     let mut open = incidents;
-    open.sort_by_key(|open| (Reverse(open.view.severity), open.view.since));
+    open.sort_by_key(|open| (Reverse(urgency(open.view)), open.view.since));
     for open in &open {
         let members = members(open.view, now);
         for (member, view) in &members {
@@ -113,7 +113,7 @@ pub fn gather(seen: StatusInput<'_>, now: Moment) -> Status {
         }
         let incident = incident(open, members.into_iter().map(|(member, _)| member).collect(), now);
         status.unanswered += incident.unanswered;
-        if open.view.members.iter().any(is_loose) {
+        if urgency(open.view).0 {
             status.counts.add(open.view.severity);
         } else {
             status.counts.held += 1;
@@ -132,12 +132,18 @@ fn is_loose(member: &MemberView) -> bool {
     matches!(member.state, MemberState::Failing | MemberState::Waiting(_) | MemberState::Acknowledged(_))
 }
 
-fn worst_by_probe(incidents: &[Open<'_>]) -> BTreeMap<Arc<str>, Severity> {
+/// How urgent an incident is. One in which something is loose goes before those that ring nobody, however bad these were.
+fn urgency(view: &View) -> (bool, Severity) {
+    (view.members.iter().any(is_loose), view.severity)
+}
+
+fn urgency_by_probe(incidents: &[Open<'_>]) -> BTreeMap<Arc<str>, (bool, Severity)> {
     let mut worst = BTreeMap::new();
     for view in incidents.iter().map(|open| open.view) {
         if let Some(probe) = view.scope.probe() {
-            let known = worst.entry(Arc::clone(probe)).or_insert(view.severity);
-            *known = (*known).max(view.severity);
+            let urgency = urgency(view);
+            let known = worst.entry(Arc::clone(probe)).or_insert(urgency);
+            *known = (*known).max(urgency);
         }
     }
     worst
@@ -196,7 +202,7 @@ impl Sum {
 fn probes(
     probes: &[ProbeNow<'_>],
     canaries: &[CanaryNow<'_>],
-    severities: &BTreeMap<Arc<str>, Severity>,
+    urgencies: &BTreeMap<Arc<str>, (bool, Severity)>,
     now: Moment,
 ) -> Vec<ProbeStatus> {
     let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
@@ -212,7 +218,7 @@ fn probes(
             owner: probe.probe.owner.clone(),
             verdict: sum.verdict.unwrap_or_default(),
             since_ms: sum.since.map(|since| now.wall_ms_of(since)),
-            severity: severities.get(name).map(|severity| severity.as_str()),
+            severity: urgencies.get(name).map(|(_, severity)| severity.as_str()),
             success_1h: (sum.hour.counted > 0).then(|| passed / f64::from(sum.hour.counted)),
             counted_1h: sum.hour.counted,
             convergence_1h: probe.convergence_1h,
@@ -222,13 +228,9 @@ fn probes(
         }
     };
     let mut found: Vec<ProbeStatus> = probes.iter().map(of_one).collect();
-    let severity = |probe: &ProbeStatus| probe.severity.and_then(Severity::of);
+    let urgency = |probe: &ProbeStatus| Reverse(urgencies.get(probe.probe.as_str()));
     found.sort_by(|one, other| {
-        (Reverse(severity(one)), Reverse(one.verdict), &one.probe).cmp(&(
-            Reverse(severity(other)),
-            Reverse(other.verdict),
-            &other.probe,
-        ))
+        (urgency(one), Reverse(one.verdict), &one.probe).cmp(&(urgency(other), Reverse(other.verdict), &other.probe))
     });
     found
 }
@@ -243,7 +245,9 @@ fn canary(seen: &CanaryNow<'_>, within: &BTreeMap<&str, &str>, now: Moment) -> C
         cell: seen.canary.cell.to_string(),
         standing,
         since_ms: since.map(|since| now.wall_ms_of(since)),
+        without_data_since_ms: seen.without_data.map(|since| now.wall_ms_of(since)),
         failures: seen.fact.map_or(0, |fact| fact.failed),
+        of: seen.fact.map_or(0, |fact| fact.of),
         paging: seen.fact.and_then(Fact::level) == Some(Level::Page),
         last_verdict: seen.last.map(|(verdict, _)| verdict),
         last_ms: seen.last.map(|(_, ended)| now.wall_ms_of(ended)),

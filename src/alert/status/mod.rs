@@ -180,8 +180,12 @@ pub struct CanaryStatus {
     pub standing: Health,
     /// Since when, as far as it is known.
     pub since_ms: Option<i64>,
+    /// Since when nothing is known of it, also where it is failing by what failed last.
+    pub without_data_since_ms: Option<i64>,
     /// Failed runs that count for it since it was well.
     pub failures: u32,
+    /// Of how many counted runs, where the rule is K of N; otherwise 0.
+    pub of: u32,
     /// Whether it fails at page level, held or not.
     pub paging: bool,
     /// The verdict of its last run; absent since this process began if there was none.

@@ -253,7 +253,11 @@ fn what_is_apart_is_listed_with_why_and_until_when() {
     assert_eq!(status.muted.iter().map(why).collect::<Vec<_>>(), [expected]);
     assert_eq!(why(&status.explained[0]).by, ["sign-in"]);
     assert_eq!((&*status.without_data[0].name, status.without_data[0].reason.as_deref()), ("q/eu", Some("secret")));
-    assert_eq!(status.incidents.iter().map(|incident| &*incident.id).collect::<Vec<_>>(), ["01A", "01C", "01B"]);
+    assert_eq!(
+        status.incidents.iter().map(|incident| &*incident.id).collect::<Vec<_>>(),
+        ["01C", "01A", "01B"],
+        "what rings before what is held"
+    );
     assert_eq!(status.counts, Counts { warn: 0, page: 1, critical: 0, held: 2 });
     assert_eq!(status.owed.iter().map(|owed| &*owed.scope).collect::<Vec<_>>(), ["no-data/q", "probe/p", "probe/p"]);
     let owed: Vec<(usize, Option<i64>)> = status.channels.iter().map(|channel| (channel.owed, channel.owed_since_ms)).collect();

@@ -77,6 +77,8 @@ pub(in crate::web) async fn arrive(State(access): State<Arc<AccessState>>, mut r
     }
     let asked = super::origin::host(request.uri(), request.headers());
     let base = Base(base(public.as_deref(), asked, client.by_proxy));
+    let secure = client.secure || is_called_secure(public.as_deref(), asked, client.by_proxy);
+    let client = Client { secure, ..client };
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(base);
     next.run(request).await
@@ -99,6 +101,13 @@ fn without(uri: &Uri, prefix: &str) -> Option<Uri> {
 fn base(public: Option<&PublicUrl>, asked: Option<&str>, by_proxy: bool) -> String {
     let is_public = |public: &&PublicUrl| by_proxy || asked.is_some_and(|asked| public.is_called(asked));
     public.filter(is_public).map_or_else(|| "/".to_owned(), |public| format!("{}/", public.path))
+}
+
+/// Whether who asked for this host came by the public URL, and that is one of `https`: what ends TLS before us need not say so.
+fn is_called_secure(public: Option<&PublicUrl>, asked: Option<&str>, by_proxy: bool) -> bool {
+    public.is_some_and(|public| {
+        public.origin.starts_with("https:") && (by_proxy || asked.is_some_and(|asked| public.is_called(asked)))
+    })
 }
 
 #[cfg(test)]
@@ -125,6 +134,9 @@ mod tests {
         assert_eq!(base(Some("127.0.0.1:9464"), false), "/");
         assert_eq!(base(Some("127.0.0.1:9464"), true), "/serinus/");
         assert_eq!(super::base(None, Some("127.0.0.1"), true), "/");
+        let secure = |asked, by_proxy| is_called_secure(Some(&public), asked, by_proxy);
+        assert!(secure(Some("ops.example.com"), false) && secure(None, true));
+        assert!(!secure(Some("127.0.0.1:9464"), false) && !is_called_secure(None, Some("127.0.0.1"), true));
     }
 
     fn client(trusted: &[&str], peer: &str, headers: &[(&'static str, &str)]) -> (String, bool, bool) {

@@ -72,13 +72,26 @@ async fn guard(route: Route, access: Arc<AccessState>, request: Request, next: N
     }
     let renewed = known.renewed.as_ref().and_then(|session| cookie_of(&access, session, &parts, now));
     enter(*known, &access, &mut parts, now);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let acts = route == Route::Changes || parts.method == Method::POST;
+    let answer = next.run(Request::from_parts(parts, body));
+    let mut response = if acts { to_its_end(answer).await } else { answer.await };
     if let Some(cookie) = renewed
         && !response.headers().contains_key(header::SET_COOKIE)
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// What acts is done and written down to its end, also where whoever asked for it does not wait for the answer.
+async fn to_its_end(answer: impl Future<Output = Response> + Send + 'static) -> Response {
+    match tokio::spawn(answer).await {
+        Ok(response) => response,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_stopping) => refusal::in_json(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"),
+        },
+    }
 }
 
 /// Where the request came from; [`arrive`](super::arrive) has noted it.
@@ -120,6 +133,9 @@ fn may(route: Route, caller: &Caller, parts: &Parts, access: &AccessState) -> Re
                 "this changes something, and the service has no token to ask for: name a secret in `listen.token` and restart it"
                     .to_owned(),
             );
+        }
+        (Route::Own, Via::Session) => {
+            return forbidden("a session gives no codes, which would outlive it: ask with a bearer token".to_owned());
         }
         (Route::Changes, _) if !caller.may_act() => {
             return forbidden(format!(

@@ -99,7 +99,11 @@ async fn log_in(State(access): State<Arc<AccessState>>, Extension(base): Extensi
     };
     let next = next::safe(form.next.as_deref().unwrap_or_default());
     let (now, address) = (Now::read(), client(&parts).address);
-    if let Some(wait) = access.failures.wait_to_log_in(address, now.steady) {
+    // Nobody guesses a code, so that a flood of others does not keep out who has one.
+    let has_code = form.code.as_deref().is_some_and(|code| !code.trim().is_empty());
+    let wait =
+        if has_code { access.failures.wait(address, now.steady) } else { access.failures.wait_to_log_in(address, now.steady) };
+    if let Some(wait) = wait {
         return too_often(wait);
     }
     let Some(admitted) = admitted(&access, &form, now) else {

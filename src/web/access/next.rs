@@ -6,11 +6,12 @@ use http::Uri;
 const LONGEST: usize = 1_000;
 
 /// A path and query that are read relative to the base, cleaned of everything that could lead elsewhere; empty for the overview.
-pub(super) fn safe(next: &str) -> &str {
+pub(in crate::web) fn safe(next: &str) -> &str {
     let path = next.strip_prefix('/').unwrap_or(next);
     let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '\\' | '"' | '<' | '>' | '#');
     let leads_elsewhere = path.starts_with('/') || path.split(['?', '/']).next().is_some_and(|first| first.contains(':'));
-    let climbs = path.split(['?', '/']).any(|part| part == "..");
+    // Browsers read an encoded dot in a path as a dot.
+    let climbs = path.split(['?', '/']).any(|part| part.to_ascii_lowercase().replace("%2e", ".") == "..");
     if next.len() <= LONGEST && path.chars().all(is_plain) && !leads_elsewhere && !climbs { path } else { "" }
 }
 
@@ -50,6 +51,8 @@ mod tests {
             "/\t/evil.example",
             "\u{a0}//evil.example",
             "../other",
+            "%2e%2e/other",
+            "a/.%2E/b",
             "a/../../b",
             "a\r\nset-cookie: x=y",
             "a#b",

@@ -2,7 +2,8 @@
 //!
 //! It is signed with a key made of the service's own and of the secret that its owner logged in with, so that another value of that
 //! secret, or its removal, ends it. A session that may act lasts for half a day and is renewed while it is used, for a week at most;
-//! one that may only look is for wall screens, and lasts as long as browsers keep a cookie.
+//! one that may only look is for wall screens, and lasts as long as browsers keep a cookie. Whom a proxy
+//! named does not outlast that by more than a week, since nobody tells when the proxy forgets him.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,11 @@ impl Session {
     /// Begins at `now`, seconds since the epoch.
     pub(super) fn begin(name: Arc<str>, source: Source, role: Role, now: u64) -> Self {
         let (acts, id) = (role == Role::Act, BASE64_URL_SAFE_NO_PAD.encode(random::<12>()));
-        let lasts = if acts { ACTS } else { READS };
+        let lasts = match (&source, acts) {
+            (_, true) => ACTS,
+            (Source::Proxy, false) => ACTS_AT_MOST,
+            (Source::Token(_) | Source::Service, false) => READS,
+        };
         Self { name, source, acts, begun: now, issued: now, until: now + lasts.as_secs(), id }
     }
 
@@ -76,6 +81,8 @@ impl Session {
         let (due, until) = if self.acts {
             let most = self.begun.saturating_add(ACTS_AT_MOST.as_secs());
             (self.lasts(now) < ACTS.as_secs() / 2, most.min(now + ACTS.as_secs()))
+        } else if self.source == Source::Proxy {
+            return None;
         } else {
             (now >= self.issued.saturating_add(READS_RENEWED.as_secs()), now + READS.as_secs())
         };

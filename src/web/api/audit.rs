@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::base::time::now_ms;
 use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
 
+use crate::plan::ListenToken;
 use crate::web::access::{Caller, Via};
 
 use super::pauses::DURABLE_WITHIN;
@@ -51,8 +52,13 @@ impl Who {
     }
 
     /// The same; nothing if nobody is named but by a token that anybody may have.
+    /// A name that a program gives stands with the token's, so that nobody mistakes it for who logged in.
     pub(super) fn known_or(self, by: Option<String>) -> Option<String> {
-        self.person.or_else(|| said(by)).or(self.token)
+        let named = |by: String| match self.token.as_deref() {
+            Some(token) if token != ListenToken::UNNAMED => format!("{by} (token {token})"),
+            _ => by,
+        };
+        self.person.or_else(|| said(by).map(named)).or(self.token)
     }
 }
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use crate::alert::Status;
 use crate::alert::status::{ByHealth, CanaryStatus, Health, ProbeStatus};
-use crate::plan::{Plan, Probe};
+use crate::plan::{LatencyOf, Plan, Probe};
 
 use super::recent::{Mark, MarkKind, Marks};
 use super::strip::{Axis, StripMark, strip};
@@ -74,6 +74,8 @@ pub(in crate::web) struct Grid {
     pub(in crate::web) regions: Vec<(String, usize)>,
     /// Probes that are admitted and not shown.
     pub(in crate::web) left_out: usize,
+    /// Their canaries by health.
+    pub(in crate::web) left_out_canaries: ByHealth,
     /// Whether probes are folded.
     pub(in crate::web) is_folded: bool,
 }
@@ -91,6 +93,8 @@ pub(in crate::web) struct Group {
     pub(in crate::web) canaries: ByHealth,
     /// The worst of them.
     pub(in crate::web) health: Health,
+    /// What fails in it, and since when; empty where all is well.
+    pub(in crate::web) fails: String,
     /// What is left of its error budget, `92 %`; empty without an objective.
     pub(in crate::web) budget: String,
     /// Whether it is folded, and could be opened.
@@ -169,6 +173,9 @@ pub(in crate::web) fn grid(plan: &Plan, status: &Status, seen: Seen<'_>, filter:
     let admitted: Vec<(&ProbeStatus, Vec<&CanaryStatus>)> =
         status.probes.iter().filter_map(|probe| of_probe.remove(&*probe.probe).map(|canaries| (probe, canaries))).collect();
     grid.left_out = admitted.len().saturating_sub(PROBES);
+    for canary in admitted.iter().skip(PROBES).flat_map(|(_, canaries)| canaries) {
+        grid.left_out_canaries.add(canary.standing);
+    }
     let mut maker = Maker { seen, filter, unwell_left: UNWELL_TOTAL, is_folded: grid.is_folded };
     for (probe, canaries) in admitted.into_iter().take(PROBES) {
         grid.groups.push(maker.group(probe, probes.get(&*probe.probe).copied(), canaries));
@@ -213,6 +220,7 @@ impl Maker<'_> {
             owner: status.owner.clone().unwrap_or_default(),
             health: canaries.first().map_or(Health::Unknown, |worst| worst.standing),
             canaries: by_health,
+            fails: fails(&canaries),
             budget: status.budget_left.map(words::percent).unwrap_or_default(),
             is_folded: self.is_folded && !is_open,
             rows,
@@ -305,19 +313,32 @@ pub(in crate::web) fn place(region: &str, cell: &str) -> String {
 
 /// What is so of a canary, after its glyph.
 fn now(canary: &CanaryStatus) -> String {
-    let failing = || {
-        let step = canary.step.as_deref().unwrap_or("failing");
-        if canary.failures > 1 { format!("{step} · {} in a row", canary.failures) } else { step.to_owned() }
+    let since = || canary.since_ms.map(|since| format!(" · since {}", words::minute(since))).unwrap_or_default();
+    let step = canary.step.as_deref().unwrap_or("failing");
+    let streak = || match (canary.failures, canary.of) {
+        (0 | 1, 0) => step.to_owned(),
+        (failures, 0) => format!("{step} · {failures} in a row"),
+        (failures, of) => format!("{step} · {failures} of its last {of}"),
     };
-    match canary.standing {
-        Health::Passing => "passed".to_owned(),
-        Health::Unknown => "no run yet".to_owned(),
-        Health::Muted if canary.failures > 0 => format!("muted, {}", failing()),
-        Health::Muted => "muted".to_owned(),
-        Health::Suspect => format!("{}, once so far", canary.step.as_deref().unwrap_or("failed")),
-        Health::NoData => format!("no data: {}", canary.last_verdict.unwrap_or("nothing ran")),
-        Health::Failing => failing(),
+    match (canary.standing, canary.without_data_since_ms) {
+        (Health::Passing, _) => "passed".to_owned(),
+        (Health::Unknown, _) => "no run yet".to_owned(),
+        (Health::Muted, _) if canary.failures > 0 => format!("muted, {}", streak()),
+        (Health::Muted, _) => "muted".to_owned(),
+        (Health::NoData, _) => format!("no data: {}{}", canary.last_verdict.unwrap_or("nothing ran"), since()),
+        (Health::Failing, Some(without)) => format!("no data since {}; before, {}", words::minute(without), streak()),
+        (Health::Suspect, _) if canary.failures <= 1 => format!("{}, once so far", canary.step.as_deref().unwrap_or("failed")),
+        (Health::Suspect | Health::Failing, _) => format!("{}{}", streak(), since()),
     }
+}
+
+/// The step that fails in the worst of these, and since when something does: `account is active, since 02:34`.
+fn fails(canaries: &[&CanaryStatus]) -> String {
+    let unwell = || canaries.iter().filter(|canary| is_unwell(canary.standing));
+    let step = unwell().find_map(|canary| canary.step.as_deref()).unwrap_or_default();
+    let since = unwell().filter_map(|canary| canary.since_ms).min().map(|since| format!("since {}", words::minute(since)));
+    let said = [Some(step.to_owned()).filter(|step| !step.is_empty()), since];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// `2 failing, 7 passing`.
@@ -325,7 +346,7 @@ pub(in crate::web) fn summary(health: ByHealth) -> String {
     let all = [
         (health.failing, "failing"),
         (health.no_data, "without data"),
-        (health.suspect, "failed once"),
+        (health.suspect, "failed lately"),
         (health.muted, "muted"),
         (health.unknown, "no run yet"),
         (health.passing, "passed"),
@@ -340,6 +361,7 @@ fn p95(seen: &[&Mark]) -> String {
     let mut values: Vec<Option<u32>> = seen
         .iter()
         .filter_map(|mark| match mark.kind {
+            _ if !mark.counted => None,
             MarkKind::Passed | MarkKind::Degraded if waits => mark.convergence_us.map(Some),
             MarkKind::Passed | MarkKind::Degraded => Some(Some(mark.duration_us)),
             MarkKind::Failed => Some(None),
@@ -358,6 +380,9 @@ fn p95(seen: &[&Mark]) -> String {
 /// The bound of a probe's objective on what is waited for, microseconds.
 fn bound_us(probe: Option<&Probe>) -> Option<u32> {
     let latency = probe?.slo.as_ref()?.latency.as_ref()?;
+    if latency.of != LatencyOf::Convergence {
+        return None;
+    }
     let bound = latency.p95.or(latency.mean).or(latency.p99)?;
     u32::try_from(bound.as_micros()).ok()
 }

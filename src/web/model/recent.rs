@@ -16,8 +16,10 @@ use crate::outcome::Verdict;
 
 /// How far it goes back, in milliseconds.
 const WINDOW_MS: i64 = 3_600_000;
-/// Marks that are kept of a canary, the newest ones.
-const OF_CANARY: usize = 240;
+/// Marks that are kept of a canary, the newest ones: an hour of runs every five seconds.
+const OF_CANARY: usize = 720;
+/// Ticks are due at most so long after they are written, in milliseconds.
+const AHEAD_MS: i64 = 60_000;
 /// Marks that are read at once.
 const PAGE: usize = MarksPage::LIMIT;
 /// How often it reads at most.
@@ -69,6 +71,8 @@ pub(in crate::web) struct Mark {
     pub(in crate::web) convergence_us: Option<u32>,
     /// How it ended.
     pub(in crate::web) kind: MarkKind,
+    /// Whether it counts: one that a person started is drawn, and is in no figure.
+    pub(in crate::web) counted: bool,
 }
 
 impl Mark {
@@ -79,7 +83,15 @@ impl Mark {
             duration_us: short(mark.duration_us),
             convergence_us: mark.convergence_us.map(short),
             kind: MarkKind::of(mark.verdict, mark.degraded),
+            counted: mark.counted,
         }
+    }
+}
+
+impl Mark {
+    /// Whether it has a result that counts for nothing, as that of a run which a person started.
+    pub(in crate::web) fn is_uncounted(&self) -> bool {
+        !self.counted && matches!(self.kind, MarkKind::Passed | MarkKind::Degraded | MarkKind::Failed)
     }
 }
 
@@ -107,10 +119,14 @@ impl Marks {
         }
     }
 
-    fn forget_before(&mut self, ms: i64) {
+    /// Keeps the window that ends now. What is due later was written before the clock was set back.
+    fn keep_window(&mut self, now_ms: i64) {
         self.0.retain(|_, marks| {
-            while marks.front().is_some_and(|mark| mark.due_ms < ms) {
+            while marks.front().is_some_and(|mark| mark.due_ms < now_ms - WINDOW_MS) {
                 marks.pop_front();
+            }
+            while marks.back().is_some_and(|mark| mark.due_ms > now_ms + AHEAD_MS) {
+                marks.pop_back();
             }
             !marks.is_empty()
         });
@@ -178,7 +194,7 @@ impl Recent {
         let mut marks = Marks::default();
         for hour in &counts {
             if let Some(kind) = worst(hour) {
-                marks.add(&hour.canary, Mark { due_ms: hour.hour_ms, duration_us: 0, convergence_us: None, kind });
+                marks.add(&hour.canary, Mark { due_ms: hour.hour_ms, duration_us: 0, convergence_us: None, kind, counted: true });
             }
         }
         let marks = Arc::new(marks);
@@ -238,6 +254,6 @@ fn take(shared: &Shared, page: &MarksPage) -> bool {
     for mark in &page.marks {
         marks.add(&mark.canary, Mark::of(mark));
     }
-    marks.forget_before(now_ms() - WINDOW_MS);
+    marks.keep_window(now_ms());
     page.more
 }

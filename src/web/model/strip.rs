@@ -143,7 +143,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     fn mark(due_ms: i64, kind: MarkKind) -> Mark {
-        Mark { due_ms, duration_us: 1, convergence_us: None, kind }
+        Mark { due_ms, duration_us: 1, convergence_us: None, kind, counted: true }
     }
 
     fn axis() -> Axis {

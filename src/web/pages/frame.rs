@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::alert::status::Counts;
+use crate::alert::Status;
+use crate::alert::status::ProbeStatus;
 use crate::plan::Severity;
 use crate::web::access::{Caller, FormToken, Via};
 use crate::web::model::overview::encoded;
@@ -18,15 +19,21 @@ pub(super) enum Alarm {
     Well,
     /// Something is open, at this severity.
     Open(Severity),
-    /// The prober does not know, because it just started or is stopping.
+    /// Nothing is known: no canary has a result that counts, or there is no page.
     Unknown,
 }
 
 impl Alarm {
-    /// The worst of what is open.
-    pub(super) fn of(counts: Counts) -> Self {
-        let worst = [Severity::Critical, Severity::Page, Severity::Warn].into_iter().find(|severity| counts.of(*severity) > 0);
-        worst.map_or(Self::Well, Self::Open)
+    /// The worst of what is open. Where nothing is, but no canary has a result that counts, nobody knows that all is well.
+    pub(super) fn of(status: &Status) -> Self {
+        let all = [Severity::Critical, Severity::Page, Severity::Warn];
+        let worst = all.into_iter().find(|severity| status.counts.of(*severity) > 0);
+        let knows = |probe: &ProbeStatus| probe.canaries.passing + probe.canaries.suspect + probe.canaries.failing > 0;
+        match worst {
+            Some(severity) => Self::Open(severity),
+            None if status.probes.is_empty() || status.probes.iter().any(knows) => Self::Well,
+            None => Self::Unknown,
+        }
     }
 
     /// The name of its icon.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::alert::status::{ByHealth, Health};
 use crate::base::time::epoch_ms;
 use crate::web::Api;
-use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid};
+use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid, summary};
 use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
 use crate::web::model::{Snapshot, words};
 use crate::web::secrets::missing_secrets;
@@ -177,6 +177,12 @@ impl OverviewPage {
         }
     }
 
+    /// What of the probes that are not shown is so.
+    fn left_out(&self) -> String {
+        let probes = words::count(self.grid.left_out, "more probe is", "more probes are");
+        format!("{probes} not shown ({}): narrow the list by the filter.", summary(self.grid.left_out_canaries))
+    }
+
     /// The address with a probe, or a region of one, opened too.
     fn opened(&self, key: &str) -> String {
         let open = if self.query.open.is_empty() { key.to_owned() } else { format!("{} {key}", self.query.open) };
@@ -202,26 +208,37 @@ pub(super) fn glyph(health: &Health) -> (&'static str, &'static str) {
     }
 }
 
-/// What is said where nothing is open.
+/// What is said where nothing is open. What is not known to be well is never called so.
 fn calm(snapshot: &Snapshot, all: ByHealth) -> String {
     if !snapshot.status.incidents.is_empty() {
         return String::new();
     }
-    let canaries = words::count(all.total(), "canary", "canaries");
-    match (all.total(), all.unknown, all.suspect) {
-        (0, ..) => "Nothing is probed: there is no enabled probe.".to_owned(),
-        (total, unknown, _) if unknown == total => format!("{canaries}, and none has finished a run yet."),
-        (_, 0, 0) => format!("All is well: {canaries} complete."),
-        (_, unknown, 0) => format!("All is well so far: {} of {canaries} wait for their first run.", words::thousands(unknown)),
-        (_, _, suspect) => format!("Nothing is open. {} of {canaries} failed once.", words::thousands(suspect)),
+    let total = all.total();
+    let canaries = words::count(total, "canary", "canaries");
+    if total == 0 {
+        return "Nothing is probed: there is no enabled probe.".to_owned();
     }
+    if all.passing == total {
+        return format!("All is well: {canaries} complete.");
+    }
+    let parts = [
+        (all.passing, "complete"),
+        (all.failing, "fail"),
+        (all.suspect, "failed lately"),
+        (all.no_data, "have no data"),
+        (all.muted, "are paused or muted, so that nothing is known of them"),
+        (all.unknown, "wait for their first run"),
+    ];
+    let said = parts.iter().filter(|(count, _)| *count > 0);
+    let said: Vec<String> = said.map(|(count, what)| format!("{} {what}", words::thousands(*count))).collect();
+    format!("Nothing is open. Of {canaries}, {}.", said.join("; "))
 }
 
 /// The strip of the prober's own health.
 fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
     let status = &snapshot.status;
     let fact = |name, value: String, class| HealthFact { name, value, class };
-    let no_data: usize = status.canaries.iter().filter(|canary| canary.standing == Health::NoData).count();
+    let no_data: usize = status.canaries.iter().filter(|canary| canary.without_data_since_ms.is_some()).count();
     let bad_if = |is: bool| if is { "bad" } else { "" };
     let punctual = api.scheduler.punctual();
     let store = api.reader.status();

@@ -75,7 +75,7 @@ impl Look {
             base: self.base.clone(),
             title: title.into(),
             here: self.here.clone(),
-            alarm: Alarm::of(counts),
+            alarm: Alarm::of(&snapshot.status),
             open: counts.warn + counts.page + counts.critical,
             as_of_ms: snapshot.at_ms,
             stale: staleness(api),

@@ -246,6 +246,8 @@ mod tests {
             cell: cell.to_owned(),
             standing,
             since_ms: None,
+            without_data_since_ms: None,
+            of: 0,
             failures: 0,
             paging: false,
             last_verdict: None,

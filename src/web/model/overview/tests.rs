@@ -15,6 +15,8 @@ fn canary(probe: &str, region: &str, cell: &str, standing: Health) -> CanaryStat
         cell: cell.to_owned(),
         standing,
         since_ms: None,
+        without_data_since_ms: None,
+        of: 0,
         failures: if standing == Health::Failing { 6 } else { 0 },
         paging: standing == Health::Failing,
         last_verdict: None,
@@ -113,7 +115,7 @@ fn a_filter_is_words_that_all_must_be_there_a_state_and_a_region() {
 }
 
 fn mark(minute: i64, kind: MarkKind, convergence_us: Option<u32>) -> Mark {
-    Mark { due_ms: NOW + minute * 60_000, duration_us: 2_000_000, convergence_us, kind }
+    Mark { due_ms: NOW + minute * 60_000, duration_us: 2_000_000, convergence_us, kind, counted: true }
 }
 
 #[test]

@@ -130,9 +130,9 @@ impl Part {
     }
 }
 
-/// The parts of single runs. Whether failed runs waited in vain is known of those that wait for something at all.
+/// The parts of single runs, but for those that count for nothing. Whether failed runs waited in vain is known of those that wait for something at all.
 pub(in crate::web) fn of_marks<'a>(marks: impl IntoIterator<Item = (&'a str, &'a Mark)>, waits: bool) -> Vec<Part> {
-    marks.into_iter().map(|(canary, mark)| of_mark(canary, mark, waits)).collect()
+    marks.into_iter().filter(|(_, mark)| !mark.is_uncounted()).map(|(canary, mark)| of_mark(canary, mark, waits)).collect()
 }
 
 fn of_mark(canary: &str, mark: &Mark, waits: bool) -> Part {
@@ -229,7 +229,7 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn mark(due_ms: i64, kind: MarkKind) -> Mark {
-        Mark { due_ms, duration_us: 2_000_000, convergence_us: Some(1_500_000), kind }
+        Mark { due_ms, duration_us: 2_000_000, convergence_us: Some(1_500_000), kind, counted: true }
     }
 
     #[test]

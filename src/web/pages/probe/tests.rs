@@ -75,6 +75,8 @@ fn rendered(probe: Option<Probe>, hours: Vec<(String, RollupView)>, query: Probe
         cell: canary.cell.to_string(),
         standing: crate::alert::status::Health::Passing,
         since_ms: None,
+        without_data_since_ms: None,
+        of: 0,
         failures: 0,
         paging: false,
         last_verdict: None,
@@ -89,7 +91,8 @@ fn rendered(probe: Option<Probe>, hours: Vec<(String, RollupView)>, query: Probe
         .canaries
         .iter()
         .map(|canary| {
-            let mark = Mark { due_ms: NOW - 60_000, duration_us: 900_000, convergence_us: None, kind: MarkKind::Passed };
+            let mark =
+                Mark { due_ms: NOW - 60_000, duration_us: 900_000, convergence_us: None, kind: MarkKind::Passed, counted: true };
             (canary.id.as_str().to_owned(), if is_new { Vec::new() } else { vec![mark] })
         })
         .collect();
