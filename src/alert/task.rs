@@ -169,7 +169,12 @@ impl Alerts {
 
     /// Whether runs are evaluated without delay.
     pub fn evaluating(&self) -> bool {
-        self.round.ago(Instant::now()).is_some_and(|ago| ago < ROUND * 10)
+        self.evaluated_within(ROUND * 10)
+    }
+
+    /// Whether runs were evaluated so lately.
+    pub fn evaluated_within(&self, late: Duration) -> bool {
+        self.round.ago(Instant::now()).is_some_and(|ago| ago < late)
     }
 
     /// The secrets of the day.

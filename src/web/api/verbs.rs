@@ -89,7 +89,10 @@ pub(in crate::web) async fn resume(
     let text = format!("`{}` resumed by {by}", asked.target);
     api.audit(Action { by: &by, what: "resume", probe: Some(probe_of(&target)), incident: None, text });
     let kept = api.store_pause(&target, None).await;
-    Ok(Json(json!({ "resumed": asked.target, "kept": kept })))
+    let known = names::canaries(&plan, &asked.target);
+    let over = pauses.list().into_iter().find(|pause| known.iter().any(|canary| pause.target.is(canary)));
+    let still = over.map(|pause| names::name(&pause.target).to_owned());
+    Ok(Json(json!({ "resumed": asked.target, "still_paused_by": still, "kept": kept })))
 }
 
 /// `POST /api/v1/trigger`

@@ -15,6 +15,11 @@ use crate::web::Api;
 /// How old a shared one may be.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Rules that were not evaluated for so long stand still. With the next look at a page, that is seen within ten seconds.
+const LATE: Duration = Duration::from_secs(5);
+/// How long the status may take, before an earlier one has to do.
+const MADE_WITHIN: Duration = Duration::from_secs(2);
+
 /// The state of everything at one moment.
 #[derive(Debug)]
 pub(in crate::web) struct Snapshot {
@@ -29,7 +34,7 @@ pub(in crate::web) fn staleness(api: &Api) -> Option<String> {
     if !api.scheduler.punctual() {
         return Some("The scheduler does not start ticks on time: what this page shows may be over.".to_owned());
     }
-    if !api.alerts.evaluating() {
+    if !api.alerts.evaluated_within(LATE) {
         return Some("The alert rules are not being evaluated: what this page shows may be over.".to_owned());
     }
     None
@@ -42,7 +47,8 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// One that is less than a second old; nothing while the service stops.
+    /// One that is less than a second old; where the alerts do not answer, the last one, with its own time. Nothing while the service
+    /// stops, and where there was none before.
     pub(in crate::web) async fn get(&self, api: &Api) -> Option<Arc<Snapshot>> {
         let mut newest = self.newest.lock().await;
         if let Some((made, snapshot)) = &*newest
@@ -50,7 +56,10 @@ impl Snapshots {
         {
             return Some(Arc::clone(snapshot));
         }
-        let status = api.alerts.status().await?;
+        let Ok(status) = tokio::time::timeout(MADE_WITHIN, api.alerts.status()).await else {
+            return newest.as_ref().map(|(_, snapshot)| Arc::clone(snapshot));
+        };
+        let status = status?;
         let snapshot = Arc::new(Snapshot { at_ms: now_ms(), status });
         *newest = Some((Instant::now(), Arc::clone(&snapshot)));
         Some(snapshot)

@@ -88,7 +88,11 @@ pub(super) async fn resume(api: Handles, base: Bases, form: Form<Fields>) -> Res
     let target = &form.fields.target;
     let asked = json!({ "target": target });
     let answer = async { verbs::resume(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
-    back(&api, &base, &form.fields, answer, |_| format!("{target} is run again.")).await
+    back(&api, &base, &form.fields, answer, |answer| match answer["still_paused_by"].as_str() {
+        Some(other) => format!("{target} is resumed, but {other} is paused too, so that it is not run."),
+        None => format!("{target} is run again."),
+    })
+    .await
 }
 
 /// `POST /mute`
@@ -183,7 +187,8 @@ pub(super) async fn test_channel(api: Handles, base: Bases, Path(name): Path<Str
     let answer = match answer {
         Ok(Json(answer)) if answer["error"].is_string() => {
             let why = answer["error"].as_str().unwrap_or_default();
-            Err(Failure::conflict(format!("{name} did not take the test page: {why}")))
+            let said = Said::no(format!("{name} did not say that it took the test page, and may have: {why}"));
+            return said.at(&format!("{}channels", base.0.0));
         }
         answer => answer,
     };
@@ -207,6 +212,9 @@ fn seconds(text: &str) -> Result<Option<f64>, Failure> {
         .map_err(|_| Failure::bad(format!("`{}` is no length of time; write 30m, 2h or 1d", words::clip(text, 40))))
 }
 
+/// What is added where the store did not take it.
+const NOT_KEPT: &str = " The store does not take it just now: a restart would forget it.";
+
 /// Back to the page that the form came from, which says what became of it.
 async fn back(
     api: &Api,
@@ -219,7 +227,8 @@ async fn back(
         Ok(Json(answer)) => {
             // The page that follows shows what was changed.
             api.snapshots.forget().await;
-            Said::yes(done(&answer))
+            let kept = if answer["kept"] == false { NOT_KEPT } else { "" };
+            Said::yes(format!("{}{kept}", done(&answer)))
         }
         Err(failure) => Said::no(format!("Nothing was done: {}", failure.message())),
     };

@@ -1,6 +1,7 @@
 //! `GET /`: what is broken, for whom, since when, and every canary on one time axis.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -11,6 +12,7 @@ use crate::alert::status::{ByHealth, Health};
 use crate::base::time::epoch_ms;
 use crate::web::Api;
 use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid, summary};
+use crate::web::model::recent::Marks;
 use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
 use crate::web::model::{Snapshot, words};
 use crate::web::secrets::missing_secrets;
@@ -82,7 +84,7 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
     let filter = query.filter();
     // Where the store does not answer, the strips show the last hour only, and the page says so.
     let is_long = range.2 >= DAY_MS;
-    let hours = if is_long { api.recent.hours(&api.reader).await.ok() } else { None };
+    let hours = if is_long { hours(&api).await } else { None };
     let is_away = api.recent.is_away() || is_long && hours.is_none();
     // It may walk over ten thousand canaries, and others wait for this thread.
     let made = {
@@ -114,6 +116,15 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
     };
     Ok(html(&page))
 }
+
+/// The hours of the last day; nothing where the store does not answer in time.
+async fn hours(api: &Api) -> Option<Arc<Marks>> {
+    let answer = tokio::time::timeout(HOURS_WITHIN, api.recent.hours(&api.reader)).await;
+    answer.ok().and_then(Result::ok)
+}
+
+/// How long the hours of a day are waited for.
+const HOURS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Incidents that are shown in full.
 const CARDS: usize = 20;

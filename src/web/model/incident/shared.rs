@@ -36,6 +36,8 @@ pub(in crate::web) struct Dimension {
 pub(in crate::web) struct Shared {
     /// One for each dimension of which something is known.
     pub(in crate::web) dimensions: Vec<Dimension>,
+    /// Whether expectation, host and values are of fewer runs than there are that fail: of the latest of each region.
+    pub(in crate::web) is_sample: bool,
     /// `ap passes`; absent where nothing of the probe does, or nobody knows.
     pub(in crate::web) passes: Option<String>,
     /// When the first failing run began, and whose it was.
@@ -73,18 +75,32 @@ pub(in crate::web) fn place(canary: &str) -> String {
 /// newest first, and `complete` whether those are all.
 pub(in crate::web) fn shared(incident: &IncidentModel, canaries: &[&CanaryStatus], runs: &[RunView], complete: bool) -> Shared {
     let affected = affected(incident);
+    // Messages name a few of many members, and who is not named may be anywhere.
+    let are_all = incident.members.len() >= incident.members_total;
     let mut dimensions = Vec::new();
-    dimensions.extend(regions(&affected, canaries));
-    dimensions.extend(cells(&affected, canaries));
+    dimensions.extend(regions(&affected, canaries, are_all));
+    dimensions.extend(cells(&affected, canaries, are_all));
     let failures = &incident.failures;
     let of = |name: &str, is_code, value: fn(&FailedRun) -> Option<&str>| alike(name, is_code, failures, value);
-    dimensions.extend(of("step", false, |run| run.step.as_deref()));
-    dimensions.extend(of("host", true, |run| run.host.as_deref()));
-    let reasons = of("reason", false, |run| Some(run.reason.as_str()).filter(|reason| !reason.is_empty()));
-    dimensions.extend(reasons.or_else(|| alike("reason", false, runs, |run| run.reason)));
+    dimensions.extend(steps(&affected, canaries).or_else(|| of("step", false, |run| run.step.as_deref())));
+    if failures.iter().all(|run| run.host.is_some()) {
+        dimensions.extend(of("host", true, |run| run.host.as_deref()));
+    }
+    let failed: Vec<&RunView> = runs.iter().filter(|run| run.counted && run.verdict == "failed").collect();
+    let reasons = alike("reason", false, &failed, |run| run.reason);
+    let of_failures = || of("reason", false, |run| Some(run.reason.as_str()).filter(|reason| !reason.is_empty()));
+    dimensions.extend(reasons.or_else(of_failures));
     dimensions.extend(of("expectation", true, |run| run.expectation.as_deref()));
     dimensions.extend(seen(failures));
-    Shared { dimensions, passes: passes(incident, canaries), first: first(incident, runs, complete) }
+    let is_sample = !failures.is_empty() && failures.len() < affected.len().max(if are_all { 0 } else { usize::MAX });
+    Shared { dimensions, is_sample, passes: passes(incident, canaries), first: first(incident, runs, complete) }
+}
+
+/// The step at which each of those that fail does, as alerting knows it now.
+fn steps(affected: &[&Member], canaries: &[&CanaryStatus]) -> Option<Dimension> {
+    let affected: BTreeSet<&str> = affected.iter().filter_map(|member| member.canary.as_deref()).collect();
+    let of_them: Vec<&&CanaryStatus> = canaries.iter().filter(|canary| affected.contains(canary.canary.as_str())).collect();
+    alike("step", false, &of_them, |canary| canary.step.as_deref())
 }
 
 /// Those that fail, in whatever way; of what is over, those that failed.
@@ -94,20 +110,21 @@ fn affected(incident: &IncidentModel) -> Vec<&Member> {
     if failing.is_empty() { incident.members.iter().collect() } else { failing }
 }
 
-fn regions(affected: &[&Member], canaries: &[&CanaryStatus]) -> Option<Dimension> {
+fn regions(affected: &[&Member], canaries: &[&CanaryStatus], are_all: bool) -> Option<Dimension> {
     let found = ordered(affected.iter().map(|member| member.region.as_str()).filter(|region| !region.is_empty()));
     let all: BTreeSet<&str> = canaries.iter().map(|canary| canary.region.as_str()).collect();
     let says = match (found.len(), all.len()) {
         (0, _) => return None,
         (1, 0 | 1) => found[0].to_owned(),
         (failing, all) if failing >= all => format!("all: {}", named(&found)),
+        _ if !are_all => format!("{}, and maybe others", named(&found)),
         _ => format!("only in {}", named(&found)),
     };
-    Some(Dimension { of: "region".to_owned(), is_telling: found.len() < all.len(), says, is_code: false })
+    Some(Dimension { of: "region".to_owned(), is_telling: are_all && found.len() < all.len(), says, is_code: false })
 }
 
 /// Each key of the matrix: `platform`: `only ios`, `all: android, ios and web`.
-fn cells(affected: &[&Member], canaries: &[&CanaryStatus]) -> Vec<Dimension> {
+fn cells(affected: &[&Member], canaries: &[&CanaryStatus], are_all: bool) -> Vec<Dimension> {
     let mut failing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, value) in affected.iter().flat_map(|member| member.values()) {
         let known = failing.entry(key).or_default();
@@ -125,9 +142,10 @@ fn cells(affected: &[&Member], canaries: &[&CanaryStatus]) -> Vec<Dimension> {
         let says = match found.len() {
             1 if all <= 1 => found[0].to_owned(),
             failing if failing >= all => format!("all: {}", named(&found)),
+            _ if !are_all => format!("{}, and maybe others", named(&found)),
             _ => format!("only {}", named(&found)),
         };
-        Dimension { of: words::clip(key, 60), is_telling: found.len() < all, says, is_code: false }
+        Dimension { of: words::clip(key, 60), is_telling: are_all && found.len() < all, says, is_code: false }
     };
     failing.into_iter().take(NAMED).map(one).collect()
 }
@@ -317,6 +335,28 @@ mod tests {
         assert_eq!(says(&shared, "region"), Some(("all: eu, us and ap".into(), false)));
         assert_eq!(says(&shared, "platform"), Some(("only ios".into(), true)));
         assert_eq!(shared.passes.as_deref(), Some("platform web passes"));
+    }
+
+    #[test]
+    fn where_messages_named_a_few_of_many_nothing_is_said_to_be_only_there() {
+        let all = matrix(|_, _| true);
+        let canaries: Vec<&CanaryStatus> = all.iter().collect();
+        let mut incident = incident(vec![member("eu", "platform=ios", "recovered")], Vec::new());
+        incident.members_total = 6;
+        let shared = shared(&incident, &canaries, &[], true);
+        assert_eq!(says(&shared, "region"), Some(("eu, and maybe others".into(), false)));
+        assert_eq!(says(&shared, "platform"), Some(("ios, and maybe others".into(), false)));
+    }
+
+    #[test]
+    fn the_step_is_that_of_all_who_fail_and_not_of_the_one_run_that_was_looked_at() {
+        let mut all = matrix(|region, _| region == "eu");
+        (all[0].step, all[1].step) = (Some("sign in".to_owned()), Some("pay".to_owned()));
+        let canaries: Vec<&CanaryStatus> = all.iter().collect();
+        let members = ["platform=ios", "platform=web"].map(|cell| member("eu", cell, "failing")).to_vec();
+        let shared = shared(&incident(members, vec![failed("p/eu/platform=web", "pay", "expectation")]), &canaries, &[], true);
+        assert_eq!(says(&shared, "step"), Some(("split: pay (1), sign in (1)".into(), false)));
+        assert!(shared.is_sample);
     }
 
     #[test]

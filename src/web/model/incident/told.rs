@@ -73,7 +73,7 @@ fn of_timeline(timeline: &[TimelineView]) -> Vec<Member> {
             region: parts.next().unwrap_or_default(),
             cell: parts.next().unwrap_or_default(),
             standing,
-            since_ms: row.at_ms,
+            since_ms: found.get(key).map_or(row.at_ms, |known| known.since_ms),
             failures: 0,
             of: 0,
             reason: None,

@@ -31,12 +31,13 @@ impl Users {
     /// Those of an incident whose probe has so many canaries; none where no canary failed in it.
     pub(in crate::web) fn of(incident: &IncidentModel, per_hour: u32, canaries: usize, now_ms: i64) -> Option<Self> {
         let failed: BTreeSet<&str> = incident.members.iter().filter_map(|member| member.canary.as_deref()).collect();
-        // Canaries that were removed since are not among the probe's any more.
-        let (failed, canaries) = (failed.len(), canaries.max(failed.len()));
-        let lasted_ms = (incident.until_ms(now_ms) - incident.since_ms).max(0);
-        if failed == 0 {
+        if failed.is_empty() || !incident.scope.starts_with("probe/") {
             return None;
         }
+        // Messages name a few of many, and canaries that were removed since are not among the probe's any more.
+        let failed = failed.len().max(incident.members_total);
+        let canaries = canaries.max(failed);
+        let lasted_ms = (incident.until_ms(now_ms) - incident.since_ms).max(0);
         let whole = u128::from(per_hour) * u128::from(lasted_ms.unsigned_abs()) * failed as u128;
         let most = u64::try_from(whole.div_ceil(HOUR_MS * canaries as u128)).unwrap_or(u64::MAX);
         Some(Self { most, per_hour, failed, canaries, lasted_ms, is_open: incident.ended_ms.is_none() })
@@ -67,6 +68,9 @@ mod tests {
         model.since_ms = 0;
         let users = Users::of(&model, 1_200, 3, 38 * 60_000).unwrap();
         assert_eq!(users.in_words(), "up to 507 so far: 1,200 an hour, for 38 min, in 2 of 3 canaries");
+        model.members_total = 3;
+        assert_eq!(Users::of(&model, 1_200, 6, 30 * 60_000).unwrap().most, 300, "two of three are named");
+        model.members_total = 2;
         model.ended_ms = Some(30 * 60_000);
         let users = Users::of(&model, 1_200, 1, i64::MAX).unwrap();
         assert_eq!(users.in_words(), "up to 600: 1,200 an hour, for 30 min, in 2 of 2 canaries");
@@ -75,7 +79,10 @@ mod tests {
     #[test]
     fn where_no_canary_failed_nothing_is_said_and_no_rate_overflows() {
         assert_eq!(Users::of(&incident(Vec::new(), Vec::new()), 100, 3, 90_000), None);
-        let model = incident(vec![member("eu", "", "failing")], Vec::new());
+        let mut model = incident(vec![member("eu", "", "failing")], Vec::new());
+        model.scope = "no-data/p".to_owned();
+        assert_eq!(Users::of(&model, 100, 3, 90_000), None, "that nothing is known reaches nobody");
+        model.scope = "probe/p".to_owned();
         let users = Users::of(&model, 1_000_000_000, 0, i64::MAX).unwrap();
         assert!(users.most > 1_000_000_000 && users.canaries == 1, "{users:?}");
     }

@@ -49,7 +49,8 @@ pub(in crate::web) fn funnel(planned: &[&str], now: &[Part], before: &[Part]) ->
         .map(|step| FunnelStep {
             name: step.name.to_owned(),
             reached: share(step.reached, runs),
-            before: share(steps_before.get(step.name).map_or(0, |step| step.reached), runs_before),
+            // A step that is new since then was reached by nobody because it was not there.
+            before: steps_before.get(step.name).filter(|step| step.reached > 0).and_then(|step| share(step.reached, runs_before)),
             failed: step.failed,
             took: super::course::PERCENTS.map(|percent| step.took.percentile(percent)),
             is_planned: planned.contains(&step.name),

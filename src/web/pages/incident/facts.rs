@@ -105,20 +105,21 @@ pub(super) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> Result<In
     let of_probe = |canary: &&CanaryStatus| incident.probe.as_deref() == Some(canary.probe.as_str());
     let canaries: Vec<&CanaryStatus> = snapshot.status.canaries.iter().filter(of_probe).collect();
     let shared = shared(&incident, &canaries, &runs.items, runs.next.is_none());
-    if incident.ended_ms.is_none() {
+    let plan = api.plan();
+    let probe = plan.probes.iter().find(|probe| incident.probe.as_deref() == Some(&*probe.name));
+    let users = probe.and_then(|probe| Users::of(&incident, probe.users_per_hour?, canaries.len(), now_ms));
+    let has_probe = incident.probe.is_none() || probe.is_some();
+    if incident.ended_ms.is_none() && incident.scope.starts_with("probe/") {
         let suspects = canaries.iter().filter(|canary| canary.standing == Health::Suspect);
         incident.members.extend(suspects.map(|canary| suspect(canary)));
     }
-    let plan = api.plan();
-    let rate =
-        plan.probes.iter().find(|probe| incident.probe.as_deref() == Some(&*probe.name)).and_then(|probe| probe.users_per_hour);
     Ok(IncidentFacts {
-        users: rate.and_then(|rate| Users::of(&incident, rate, canaries.len(), now_ms)),
+        users,
         changes: before::changes(&events, incident.since_ms),
         earlier: seen::earlier(&incident, &before, &known, &events),
         timeline: timeline(&incident, &events, &shared.first.place, now_ms),
         times: times(&incident),
-        has_probe: incident.probe.as_deref().is_none_or(|name| plan.probes.iter().any(|probe| &*probe.name == name)),
+        has_probe,
         plan,
         shared,
         events,
@@ -173,17 +174,21 @@ async fn with_details(reading: &mut Reading<'_>, incident: &mut IncidentModel, r
 
 /// What changed before it and while it lasted, what was done and written about it, and the notes of earlier ones.
 async fn events(reading: &mut Reading<'_>, incident: &IncidentModel, now_ms: i64) -> Vec<EventView> {
-    let changes = EventFilter {
+    // What came before has a question of its own, so that many deployments since do not push it out.
+    let between = |since_ms, until_ms| EventFilter {
         kinds: before::KINDS.to_vec(),
         probe: incident.probe.clone(),
         incident: None,
-        since_ms: Some(incident.since_ms.saturating_sub(before::WITHIN_MS)),
-        until_ms: Some(incident.until_ms(now_ms).saturating_add(1)),
+        since_ms: Some(since_ms),
+        until_ms: Some(until_ms),
     };
+    let begun = incident.since_ms.saturating_add(1);
+    let before = between(incident.since_ms.saturating_sub(before::WITHIN_MS), begun);
+    let since = between(begun, incident.until_ms(now_ms).saturating_add(1));
     let own = EventFilter { incident: Some(incident.id.clone()), ..EventFilter::default() };
     let notes = EventFilter { kinds: vec![EventKind::Note], probe: incident.probe.clone(), ..EventFilter::default() };
     let mut events: Vec<EventView> = Vec::new();
-    for filter in [changes, own, notes] {
+    for filter in [before, since, own, notes] {
         let page = reading.page(reading.api.reader.events(filter, EVENTS, None)).await;
         events.extend(page.items);
     }
