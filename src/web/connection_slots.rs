@@ -23,7 +23,7 @@ const CUT: &str = "serinus_listener_cut_total";
 /// Why a connection was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CutReason {
-    /// A request did not arrive in time.
+    /// A request did not arrive, or what had to be taken was not, in time.
     Slow,
     /// Nothing happened on it for long.
     Idle,
@@ -67,6 +67,8 @@ struct State {
     since: Instant,
     /// Since when the peer has taken nothing that it was sent.
     stuck: Option<Instant>,
+    /// By when the peer must have taken what it is being sent, where that is known.
+    must_take: Option<Instant>,
     known: bool,
 }
 
@@ -79,7 +81,7 @@ pub(super) struct ConnectionState {
 
 impl ConnectionState {
     fn new() -> Self {
-        let state = State { phase: Phase::Head, since: Instant::now(), stuck: None, known: false };
+        let state = State { phase: Phase::Head, since: Instant::now(), stuck: None, must_take: None, known: false };
         Self { state: Mutex::new(state), gives_way: CancellationToken::new() }
     }
 
@@ -129,7 +131,13 @@ impl ConnectionState {
 
     /// The answer has been handed over whole.
     pub(super) fn answered(&self) {
+        self.must_take_until(None);
         self.enter(Phase::Idle);
+    }
+
+    /// A part of an answer must be taken by then, however steadily; or nothing must.
+    pub(super) fn must_take_until(&self, until: Option<Instant>) {
+        self.lock().must_take = until;
     }
 
     /// The peer has sent the token.
@@ -142,7 +150,11 @@ impl ConnectionState {
         let state = self.lock();
         match (state.phase, state.stuck) {
             (Phase::Head | Phase::Body, _) => Some((state.since + ARRIVES, CutReason::Slow)),
-            (Phase::Answer, stuck) => stuck.map(|stuck| (stuck + IDLE, CutReason::Idle)),
+            (Phase::Answer, stuck) => {
+                let stuck = stuck.map(|stuck| (stuck + IDLE, CutReason::Idle));
+                let late = state.must_take.map(|until| (until, CutReason::Slow));
+                [stuck, late].into_iter().flatten().min_by_key(|(until, _)| *until)
+            }
             (Phase::Idle, _) => Some((state.since + IDLE, CutReason::Idle)),
         }
     }

@@ -16,6 +16,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{self, AccessState};
 use super::api::{self, Api};
@@ -44,13 +45,14 @@ pub(crate) struct RouterState {
     pub(crate) api: Arc<OnceLock<Arc<Api>>>,
 }
 
-pub(super) fn routes(shared: RouterState) -> Router {
+/// All routes; what streams ends when it is to stop.
+pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     let access = Arc::clone(&shared.access);
     let reads = middleware::from_fn_with_state(Arc::clone(&access), access::api_reads);
     let guarded = Router::new().route("/metrics", get(metrics)).route_layer(reads);
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
-    let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared)).fallback(nowhere);
+    let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared, stop)).fallback(nowhere);
     let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
     // A layer of a router runs after it has found the route, which the prefix of a public URL would keep it from.
     Router::new().fallback_service(all).layer(middleware::from_fn_with_state(access, access::arrive))
@@ -70,8 +72,8 @@ fn api(shared: &RouterState) -> Router<RouterState> {
 }
 
 /// What people look at. Pages that ask who looks are guarded by `access::pages`.
-fn pages(shared: &RouterState) -> Router<RouterState> {
-    let live = Arc::new(LiveHub::new(pages::reading()));
+fn pages(shared: &RouterState, stop: &CancellationToken) -> Router<RouterState> {
+    let live = Arc::new(LiveHub::new(pages::reading(), stop.clone()));
     let known = pages::reading()
         .layer(middleware::from_fn(gzip::page))
         .merge(pages::following())

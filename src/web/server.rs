@@ -105,7 +105,7 @@ async fn accept(
     connections: &TaskTracker,
     stop: &CancellationToken,
 ) {
-    let routes = routes(shared);
+    let routes = routes(shared, stop);
     let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
