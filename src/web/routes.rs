@@ -4,6 +4,7 @@
 //! is configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are open: they say `ok` or `not ready` and
 //! nothing else, and orchestrators cannot send a token. A route of the API is declared in `api`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,16 +14,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Router};
 use bytes::Bytes;
-use serde_json::json;
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, AccessState};
-use super::api::{self, Api};
+use super::api::{self, Api, Failure};
+use super::etag;
 use super::gzip;
 use super::hosts::Hosts;
 use super::pages::{self, LiveHub};
+use super::problem::{self, problem};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -51,7 +54,7 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     let reads = middleware::from_fn_with_state(Arc::clone(&access), access::api_reads);
     let guarded = Router::new().route("/metrics", get(metrics)).route_layer(reads);
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
-    let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
+    let nowhere = || async { problem(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
     let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared, stop)).fallback(nowhere);
     let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
     // A layer of a router runs after it has found the route, which the prefix of a public URL would keep it from.
@@ -60,7 +63,8 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
 
 fn api(shared: &RouterState) -> Router<RouterState> {
     let access = &shared.access;
-    let reading = api::reading().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_reads));
+    let reading = api::reading().layer(middleware::from_fn(etag::validated));
+    let reading = reading.route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_reads));
     let changing = api::changing().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_changes));
     let own = api::own().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_own));
     reading
@@ -68,7 +72,7 @@ fn api(shared: &RouterState) -> Router<RouterState> {
         .layer(middleware::from_fn_with_state(shared.clone(), started))
         .merge(own)
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::map_response(in_json))
+        .layer(middleware::from_fn(with_problems))
 }
 
 /// What people look at. Pages that ask who looks are guarded by `access::pages`.
@@ -88,12 +92,15 @@ fn pages(shared: &RouterState, stop: &CancellationToken) -> Router<RouterState> 
         .layer(middleware::map_response(access::secured))
 }
 
-/// Makes every refusal JSON, including those made before a handler is called.
-async fn in_json(response: Response) -> Response {
+/// Makes every refusal a problem, including those made before a handler is called, and what becomes of a handler that panics.
+async fn with_problems(request: Request, next: Next) -> Response {
+    let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
+        return Failure::internal().into_response();
+    };
     let status = response.status();
-    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    let is_problem = |value: &HeaderValue| value == problem::MEDIA_TYPE;
     if !(status.is_client_error() || status.is_server_error())
-        || response.headers().get(header::CONTENT_TYPE).is_some_and(is_json)
+        || response.headers().get(header::CONTENT_TYPE).is_some_and(is_problem)
     {
         return response;
     }
@@ -101,7 +108,7 @@ async fn in_json(response: Response) -> Response {
     let said = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     let said = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { &*said };
-    let mut answer = refusal(status, said);
+    let mut answer = problem(status, said);
     if let Some(allow) = parts.headers.get(header::ALLOW) {
         answer.headers_mut().insert(header::ALLOW, allow.clone());
     }
@@ -112,21 +119,17 @@ async fn in_json(response: Response) -> Response {
 async fn by_name(State(shared): State<RouterState>, request: Request, next: Next) -> Response {
     match shared.hosts.admit(request.version(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err((status, why)) => refusal(status, &why),
+        Err((status, why)) => problem(status, &why),
     }
 }
 
 /// Gives the handlers their handles, once there are any.
 async fn started(State(shared): State<RouterState>, mut request: Request, next: Next) -> Response {
     let Some(api) = shared.api.get() else {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
     };
     request.extensions_mut().insert(Arc::clone(api));
     next.run(request).await
-}
-
-fn refusal(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
 }
 
 async fn readyz(State(shared): State<RouterState>) -> Response {

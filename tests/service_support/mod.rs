@@ -191,8 +191,9 @@ impl Answer {
     /// The sentence of a refusal.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
-        assert!(self.head.to_lowercase().contains("content-type: application/json"), "{self:?}");
+        assert!(self.head.to_lowercase().contains("content-type: application/problem+json"), "{self:?}");
         let body: Value = serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        assert_eq!((&body["status"], &body["detail"]), (&self.status.into(), &body["error"]), "{self:?}");
         body["error"].as_str().filter(|error| !error.is_empty()).unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }

@@ -13,6 +13,7 @@ use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::base::signing::SigningKey;
+use crate::web::problem::problem;
 
 use super::arrival::Base;
 use super::caller::Caller;
@@ -81,7 +82,7 @@ fn refuse(parts: &Parts, status: StatusCode, why: &str) -> Response {
     if refusal::is_for_people(&parts.headers) {
         refused(status, why, &base, &parts.headers)
     } else {
-        refusal::in_json(status, why)
+        problem(status, why)
     }
 }
 

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use serde_json::json;
 
 use crate::web::connection_slots::ConnectionState;
+use crate::web::problem::problem;
 
 use super::arrival::{Base, Client};
 use super::caller::{Caller, Via};
@@ -68,7 +67,7 @@ async fn guard(route: Route, access: Arc<AccessState>, request: Request, next: N
         Asked::ByNobody | Asked::Wrong => return unknown(route, &parts),
     };
     if let Err((status, why)) = may(route, &known.caller, &parts, &access) {
-        return refusal::in_json(status, &why);
+        return problem(status, &why);
     }
     let renewed = known.renewed.as_ref().and_then(|session| cookie_of(&access, session, &parts, now));
     enter(*known, &access, &mut parts, now);
@@ -167,13 +166,13 @@ fn unknown(route: Route, parts: &Parts) -> Response {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
         return (StatusCode::SEE_OTHER, [(header::LOCATION, format!("{base}login?{query}"))]).into_response();
     }
-    let body = Json(json!({ "error": "a bearer token is needed: give `--token`, or SERINUS_TOKEN" }));
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response()
+    let refused = problem(StatusCode::UNAUTHORIZED, "a bearer token is needed: give `--token`, or SERINUS_TOKEN");
+    ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
 }
 
 /// The answer to who was wrong too often.
 pub(super) fn too_often(wait: Duration) -> Response {
     let seconds = wait.as_secs() + 1;
     let why = format!("too many tokens or codes were wrong; try again in {seconds} s");
-    (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], Json(json!({ "error": why }))).into_response()
+    ([(header::RETRY_AFTER, seconds.to_string())], problem(StatusCode::TOO_MANY_REQUESTS, &why)).into_response()
 }

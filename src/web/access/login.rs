@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::time::epoch_ms;
+use crate::web::problem::problem;
 
 use super::arrival::Base;
 use super::caller::{Caller, Role};
@@ -132,7 +133,7 @@ fn begin(access: &AccessState, admitted: Admitted, parts: &Parts, to: &str, now:
     let session = Session::begin(admitted.name, admitted.source, admitted.role, now.seconds());
     match cookie_of(access, &session, parts, now) {
         Some(cookie) => (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie)], [(header::LOCATION, to)]).into_response(),
-        None => refusal::in_json(StatusCode::UNAUTHORIZED, "this token is not known any more"),
+        None => problem(StatusCode::UNAUTHORIZED, "this token is not known any more"),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Why somebody may not, as a page for people and as JSON for programs.
+//! Why somebody may not, as a page for people and as a problem for programs.
 
 use askama::Template;
-use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
-use serde_json::json;
+
+use crate::web::problem::problem;
 
 use super::arrival::Base;
 
@@ -29,12 +29,7 @@ pub(super) fn refused(status: StatusCode, message: &str, base: &Base, headers: &
         let title = status.canonical_reason().unwrap_or("Refused");
         return (status, page(&Refused { base: &base.0, title, message })).into_response();
     }
-    in_json(status, message)
-}
-
-/// A refusal for programs.
-pub(super) fn in_json(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
+    problem(status, message)
 }
 
 /// A rendered page.

@@ -1,12 +1,10 @@
 //! How a request of the API can fail.
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::history::ReadError;
-use crate::outcome::visible;
+use crate::web::problem::problem;
 
 /// A status and a sentence.
 #[derive(Debug)]
@@ -74,6 +72,6 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": visible(&self.message) }))).into_response()
+        problem(self.status, &self.message)
     }
 }

@@ -87,9 +87,17 @@
       const { id, html } = JSON.parse(event.data);
       put(id, html);
     });
-    // What is shown has another shape now, such as a new probe.
-    source.addEventListener("reload", () => { if (!document.activeElement || document.activeElement === document.body) location.reload(); });
+    // What is shown has another shape now, such as a new probe. Nobody's rows jump: it waits, and says so, until nobody points or types.
+    let another = null;
+    source.addEventListener("reload", () => {
+      if (another) return;
+      another = document.createElement("a");
+      another.className = "button"; another.href = location.href; another.textContent = "There is more: show it";
+      document.querySelector(".bar").append(another);
+    });
     setInterval(() => {
+      const typing = document.activeElement?.matches("input, textarea, select, dialog *");
+      if (another && !typing && Date.now() - moved >= rest) location.reload();
       if (Date.now() - heard > silence) stale("This page is no longer live: nothing was heard from the prober. What it shows may be over.");
     }, 1000);
   }
