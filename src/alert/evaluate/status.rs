@@ -12,7 +12,7 @@ use crate::plan::{CanaryId, Channel, Probe, Severity};
 use super::super::condition::ObjectivesNow;
 use super::super::delivery;
 use super::super::heartbeat::Signs;
-use super::super::incident::Incident;
+use super::super::incident::{Incident, Told};
 use super::super::message::{Saying, compose};
 use super::super::status::{CanaryNow, ChannelStatus, LeftBehind, Open, ProbeNow, Status, StatusInput, gather};
 use super::super::tries::Action;
@@ -117,7 +117,11 @@ impl Evaluator {
         for (view, title) in views.iter().zip(titles) {
             let Some(incident) = self.incidents.find(&view.id) else { continue };
             let keys = incident.told.values().flat_map(|told| &told.open).map(|open| open.key.clone());
-            open.push(Open { view, title, keys: keys.collect(), owed: self.owed_now(incident, now) });
+            let rang = |(channel, told): (&Arc<str>, &Told)| {
+                told.last.filter(|_| told.rings > 0).map(|last| (Arc::clone(channel), told.rings, last))
+            };
+            let told = incident.told.iter().filter_map(rang).collect();
+            open.push(Open { view, title, keys: keys.collect(), told, owed: self.owed_now(incident, now) });
         }
         gather(
             StatusInput {

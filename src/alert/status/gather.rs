@@ -13,7 +13,7 @@ use super::super::view::{Acknowledged, MemberState, MemberView, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::member::{MemberStatus, is_unanswered, rank};
 use super::{
-    AcknowledgedStatus, ByHealth, CanaryStatus, ChannelStatus, Health, IncidentStatus, LeakStatus, Owed, ProbeStatus, Status,
+    AcknowledgedStatus, ByHealth, CanaryStatus, ChannelStatus, Health, IncidentStatus, LeakStatus, Owed, ProbeStatus, Status, Told,
 };
 
 /// What the evaluator knows when somebody asks. Times are steady.
@@ -72,6 +72,8 @@ pub struct Open<'a> {
     pub title: String,
     /// The keys that channels have open because of it, the latest last.
     pub keys: Vec<String>,
+    /// Which channels took a ring of it, how many, and when the last one rang.
+    pub told: Vec<(Arc<str>, u32, Duration)>,
     /// To which channels it is owed, and since when.
     pub owed: Vec<(Arc<str>, Duration)>,
 }
@@ -277,6 +279,11 @@ fn incident(open: &Open<'_>, all: Vec<MemberStatus>, now: Moment) -> IncidentSta
         channel: channel.to_string(),
         since_ms: now.wall_ms_of(*since),
     };
+    let told = |(channel, rings, last): &(Arc<str>, u32, Duration)| Told {
+        channel: channel.to_string(),
+        rings: *rings,
+        last_ms: now.wall_ms_of(*last),
+    };
     let mut keys = open.keys.clone();
     let key = keys.last().cloned();
     keys.sort();
@@ -297,6 +304,7 @@ fn incident(open: &Open<'_>, all: Vec<MemberStatus>, now: Moment) -> IncidentSta
         failures: failures(view),
         unanswered: view.members.iter().filter(|member| is_unanswered(member)).count(),
         acknowledged: view.acknowledged.iter().map(acknowledged).collect(),
+        told: open.told.iter().map(told).collect(),
         owed: open.owed.iter().map(owed).collect(),
     }
 }

@@ -231,6 +231,8 @@ pub struct IncidentStatus {
     pub unanswered: usize,
     /// Its acknowledgements, in order.
     pub acknowledged: Vec<AcknowledgedStatus>,
+    /// What channels were told of it, by their names.
+    pub told: Vec<Told>,
     /// What channels ought to have been told of it and did not take yet.
     pub owed: Vec<Owed>,
 }
@@ -253,6 +255,17 @@ pub struct AcknowledgedStatus {
     pub at_ms: i64,
     /// Why, in their words.
     pub reason: Option<String>,
+}
+
+/// What a channel was told of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The channel's name.
+    pub channel: String,
+    /// How often it was rung and took it.
+    pub rings: u32,
+    /// When it was rung last.
+    pub last_ms: i64,
 }
 
 /// What a channel ought to have been told and did not take yet.
