@@ -8,6 +8,8 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 
 use super::access::{Caller, Via};
@@ -35,7 +37,9 @@ pub(super) async fn validated(mut request: Request, next: Next) -> Response {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer is too long");
     };
     let tag = tag(&body);
-    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(if is_shared { "no-cache" } else { "private, no-cache" }));
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(if is_shared { "no-cache" } else { "private, no-cache" }));
     parts.headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));
     let is_known = has(&known, &tag);
     if let Ok(tag) = HeaderValue::try_from(tag) {
@@ -52,8 +56,7 @@ pub(super) async fn validated(mut request: Request, next: Next) -> Response {
 /// A strong validator, with its quotes.
 fn tag(body: &[u8]) -> String {
     let hash = digest(&SHA256, body);
-    let hex: String = hash.as_ref().iter().take(TOLD).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..TOLD]))
 }
 
 /// Whether `If-None-Match` names this validator, weak or strong, or anything at all.

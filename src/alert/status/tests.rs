@@ -56,7 +56,13 @@ fn view(id: &str, scope: Scope, severity: Severity, since: u64, members: Vec<Mem
 }
 
 fn open(view: &View) -> Open<'_> {
-    Open { view, title: format!("{} fails", view.scope), keys: vec![format!("{}/1", view.scope)], told: Vec::new(), owed: Vec::new() }
+    Open {
+        view,
+        title: format!("{} fails", view.scope),
+        keys: vec![format!("{}/1", view.scope)],
+        told: Vec::new(),
+        owed: Vec::new(),
+    }
 }
 
 fn seen(canary: &Canary) -> CanaryNow<'_> {

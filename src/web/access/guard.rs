@@ -88,7 +88,7 @@ async fn to_its_end(answer: impl Future<Output = Response> + Send + 'static) -> 
         Ok(response) => response,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_stopping) => refusal::in_json(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"),
+            Err(_stopping) => problem(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping"),
         },
     }
 }
