@@ -13,7 +13,8 @@ use super::super::view::{Acknowledged, MemberState, MemberView, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::member::{MemberStatus, is_unanswered, rank};
 use super::{
-    AcknowledgedStatus, ByHealth, CanaryStatus, ChannelStatus, Health, IncidentStatus, LeakStatus, Owed, ProbeStatus, Status, Told,
+    AcknowledgedStatus, ByHealth, CanaryStatus, ChannelStatus, Health, IncidentStatus, LeakStatus, Owed, ProbeStatus, Status,
+    Told,
 };
 
 /// What the evaluator knows when somebody asks. Times are steady.
