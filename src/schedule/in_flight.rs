@@ -151,6 +151,11 @@ impl InFlight {
         entry.running == 0 && entry.waiting.is_none()
     }
 
+    /// Whether a run of it goes on, by a tick or by hand.
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().runs() > 0
+    }
+
     /// Notes that the tick of `due` waits until it may run.
     pub(super) fn wait(&self, slot: u32, due: Nanos) {
         self.lock().slot(slot).waiting = Some(due);

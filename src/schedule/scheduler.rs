@@ -178,6 +178,12 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Whether a run of a canary goes on here, by a tick or by hand.
+    pub fn is_running(&self, id: &CanaryId) -> bool {
+        let active_plan = self.inner.shared.active_plan();
+        active_plan.index(id).is_some_and(|index| active_plan.at(index).1.is_running())
+    }
+
     /// When a canary's next tick is due, paused or not; nothing if it is not in the plan or its cron expression has come to its end.
     pub fn next_tick(&self, id: &CanaryId) -> Option<SystemTime> {
         let active_plan = self.inner.shared.active_plan();

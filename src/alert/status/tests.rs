@@ -183,6 +183,7 @@ fn the_members_of_an_incident_are_those_that_failed_in_it_what_fails_first_and_t
     let mut open = open(&view);
     open.keys = vec!["probe/p/2".to_owned(), "probe/p/1".to_owned(), "probe/p/2".to_owned()];
     open.owed = vec![("chat".into(), at(30))];
+    open.told = vec![("pager".into(), 2, at(20))];
     let status = gather(StatusInput { incidents: vec![open], ..StatusInput::default() }, moment(60));
     let [found] = status.incidents.as_slice() else { panic!("one incident") };
     let names: Vec<(&str, &str)> = found.members.iter().map(|member| (&*member.name, member.standing)).collect();
@@ -191,6 +192,8 @@ fn the_members_of_an_incident_are_those_that_failed_in_it_what_fails_first_and_t
     assert_eq!((found.key.as_deref(), found.keys.len()), (Some("probe/p/2"), 2));
     assert_eq!(found.members[3].since_ms, BEGIN_MS + 50_000, "since when it is well");
     assert_eq!(found.acknowledged[0].reason.as_deref(), Some("looking"));
+    let told: Vec<_> = found.told.iter().map(|told| (told.channel.as_str(), told.rings, told.last_ms)).collect();
+    assert_eq!(told, [("pager", 2, BEGIN_MS + 20_000)]);
     let clipped = found.clone().clipped(2);
     assert_eq!((clipped.members.len(), clipped.members_total), (2, 4));
 }

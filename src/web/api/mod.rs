@@ -39,7 +39,7 @@ use super::access::login_code;
 pub use certificates::{CertificateList, CertificateView};
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
-pub(in crate::web) use names::{name as target_name, nothing};
+pub(in crate::web) use names::{canaries as canaries_called, name as target_name, nothing};
 pub use operations::{SweepOutcome, SweptEntry};
 pub use pauses::{SyncedPauses, paused, restored_pauses};
 pub use verbs::{LastReload, Reloaded};
@@ -168,7 +168,7 @@ impl Api {
         Arc::clone(&self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    fn alerting(&self) -> Arc<Alerting> {
+    pub(in crate::web) fn alerting(&self) -> Arc<Alerting> {
         Arc::clone(&self.alerting.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 

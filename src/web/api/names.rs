@@ -26,7 +26,7 @@ pub(in crate::web) fn name(target: &PauseTarget) -> &str {
 }
 
 /// The canaries that a probe's name or a canary's id means.
-pub(super) fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
+pub(in crate::web) fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
     plan.canaries.iter().filter(|canary| &*canary.probe.name == name || canary.id.as_str() == name).collect()
 }
 

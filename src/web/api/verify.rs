@@ -20,7 +20,7 @@ use super::verbs::ByRequest;
 use super::{Api, ApiState, Failure};
 
 /// The most canaries that are run or shown at once.
-const MOST: usize = 100;
+pub(in crate::web) const MOST: usize = 100;
 
 /// The most pages of runs that are looked through for the newest run of each canary.
 const PAGES: usize = 4;
@@ -120,7 +120,14 @@ pub(in crate::web) async fn shown(
 }
 
 /// The newest run of each of these canaries since a moment, found by their probes and not one by one.
-async fn newest(api: &ApiState, canaries: &[&Arc<Canary>], since_ms: i64) -> Result<HashMap<String, RunView>, Failure> {
+///
+/// # Errors
+/// What the store says.
+pub(in crate::web) async fn newest(
+    api: &Api,
+    canaries: &[&Arc<Canary>],
+    since_ms: i64,
+) -> Result<HashMap<String, RunView>, Failure> {
     let mut newest: HashMap<String, RunView> = HashMap::new();
     let probes: BTreeSet<&str> = canaries.iter().map(|canary| &*canary.probe.name).collect();
     for probe in probes {
@@ -148,7 +155,7 @@ fn failing<'p>(plan: &'p Plan, incident: &IncidentStatus) -> Vec<&'p Arc<Canary>
 }
 
 /// All canaries that are or were failing in an incident.
-fn members<'p>(plan: &'p Plan, incident: &IncidentStatus) -> Vec<&'p Arc<Canary>> {
+pub(in crate::web) fn members<'p>(plan: &'p Plan, incident: &IncidentStatus) -> Vec<&'p Arc<Canary>> {
     named(plan, incident, |_| true)
 }
 

@@ -4,7 +4,9 @@
 //! and nothing here asks the store for each canary: [`recent`] follows what is written and holds the last hour of all of them.
 //! A new thing to show is a file here, and a page or a route that shows it.
 
+pub(super) mod by_hand;
 pub(super) mod certificates;
+pub(super) mod changes;
 pub(super) mod incident;
 pub(super) mod overview;
 pub(super) mod probe;

@@ -14,6 +14,8 @@ use crate::base::time::now_ms;
 use crate::history::{Follower, HourCounts, MarksPage, ReadError, Reader, RunMark};
 use crate::outcome::Verdict;
 
+use super::changes::LatestChanges;
+
 /// How far it goes back, in milliseconds.
 const WINDOW_MS: i64 = 3_600_000;
 /// Marks that are kept of a canary, the newest ones: an hour of runs every five seconds.
@@ -162,6 +164,8 @@ pub struct Recent {
     shared: Arc<Shared>,
     read: OnceLock<watch::Receiver<u64>>,
     hours: Mutex<Option<Hours>>,
+    /// Deployments, reloads and the like.
+    pub(in crate::web) changes: LatestChanges,
 }
 
 impl Recent {

@@ -12,10 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::base::time::now_ms;
 use crate::web::Api;
 use crate::web::access::{Base, Form, own_page};
 use crate::web::api::audit::Who;
 use crate::web::api::{Failure, annotations, incidents, mutes, operations, verbs, verify};
+use crate::web::model::overview::encoded;
 use crate::web::model::words;
 
 use super::said::Said;
@@ -119,8 +121,9 @@ pub(super) async fn unmute(api: Handles, base: Bases, form: Form<Fields>) -> Res
     back(&api, &base, &form.fields, answer, |_| format!("{what} of {target} is not muted any more.")).await
 }
 
-/// `POST /trigger`
+/// `POST /trigger`: leads to where the runs can be watched.
 pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Response {
+    let since_ms = now_ms();
     let asked = json!({ "target": form.fields.target });
     let answer = async { verbs::trigger(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
     let done = |answer: &Value| {
@@ -132,14 +135,20 @@ pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Re
             .map(|one| format!("{}: {}", one["canary"].as_str().unwrap_or(""), one["why"].as_str().unwrap_or("")))
             .collect();
         let but = if refused.is_empty() { String::new() } else { format!(" Not started: {}.", words::list(&refused)) };
-        format!("Started {}; they appear here as they end, and do not count.{but}", words::count(started, "run", "runs"))
+        format!("Started {}.{but}", words::count(started, "run", "runs"))
     };
-    back(&api, &base, &form.fields, answer, done).await
+    let watched = answer.is_ok().then(|| format!("watch?target={}&since={since_ms}", encoded(&form.fields.target)));
+    let fields = Fields { from: watched.unwrap_or(form.fields.from), ..form.fields };
+    back(&api, &base, &fields, answer, done).await
 }
 
-/// `POST /incidents/{id}/verify`
+/// `POST /incidents/{id}/verify`: leads to the incident, which shows how the runs go.
 pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
     let answer = async { verify::start(api.clone(), Path(id), Who::of(&form.caller), request(json!({}))?).await }.await;
+    let shown = answer.as_ref().ok().map(|Json(answer)| {
+        format!("incidents/{}?verified={}#by-hand", encoded(answer["incident"].as_str().unwrap_or_default()), answer["since_ms"])
+    });
+    let fields = Fields { from: shown.unwrap_or(form.fields.from), ..form.fields };
     let done = |answer: &Value| {
         let runs = answer["canaries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let next = runs.iter().filter_map(|run| run["next_tick_ms"].as_i64()).min();
@@ -149,11 +158,11 @@ pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, fo
         let but = refused.map_or_else(String::new, |why| format!(" Some were not started: {why}."));
         let started = usize::try_from(answer["started"].as_u64().unwrap_or(0)).unwrap_or(0);
         format!(
-            "{} started now; each result appears in its strip as it ends, and does not count.{next}{but}",
+            "{} started now, which do not count; how each goes stands below.{next}{but}",
             words::count(started, "run", "runs")
         )
     };
-    back(&api, &base, &form.fields, answer, done).await
+    back(&api, &base, &fields, answer, done).await
 }
 
 /// `POST /incidents/{id}/notes`

@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::alert::status::{Health, IncidentStatus, Status};
+use crate::history::EventView;
 use crate::plan::{Plan, Runbook};
-use crate::web::model::{Snapshot, words};
+use crate::web::model::run::contrast;
+use crate::web::model::{Snapshot, changes, words};
+
+/// Channels that are named.
+const CHANNELS: usize = 5;
 
 /// A line of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +44,17 @@ pub(super) struct Card {
 }
 
 /// The worst incidents, at most so many.
-pub(super) fn cards(plan: &Plan, snapshot: &Snapshot, most: usize) -> Vec<Card> {
-    snapshot.status.incidents.iter().take(most).map(|incident| card(plan, &snapshot.status, incident, snapshot.at_ms)).collect()
+pub(super) fn cards(plan: &Plan, snapshot: &Snapshot, changes: &[EventView], most: usize) -> Vec<Card> {
+    snapshot.status.incidents.iter().take(most).map(|incident| card(plan, snapshot, changes, incident)).collect()
 }
 
 /// All that are about one probe.
-pub(super) fn cards_of(plan: &Plan, snapshot: &Snapshot, probe: &str) -> Vec<Card> {
+pub(super) fn cards_of(plan: &Plan, snapshot: &Snapshot, changes: &[EventView], probe: &str) -> Vec<Card> {
     let of_probe = snapshot.status.incidents.iter().filter(|incident| incident.probe.as_deref() == Some(probe));
-    of_probe.map(|incident| card(plan, &snapshot.status, incident, snapshot.at_ms)).collect()
+    of_probe.map(|incident| card(plan, snapshot, changes, incident)).collect()
 }
 
-fn card(plan: &Plan, status: &Status, incident: &IncidentStatus, now_ms: i64) -> Card {
+fn card(plan: &Plan, snapshot: &Snapshot, events: &[EventView], incident: &IncidentStatus) -> Card {
     let probe = incident.probe.as_deref().and_then(|name| plan.probes.iter().find(|probe| &*probe.name == name));
     let path = format!("incidents/{}", incident.id);
     let is_held = incident.unanswered == 0 && incident.acknowledged.is_empty() && incident.owed.is_empty() && is_quiet(incident);
@@ -65,7 +70,12 @@ fn card(plan: &Plan, status: &Status, incident: &IncidentStatus, now_ms: i64) ->
         title: incident.title.clone(),
         href: path.clone(),
         path,
-        lines: lines(status, incident, now_ms),
+        lines: lines(
+            &snapshot.status,
+            incident,
+            changes::after(events, incident.probe.as_deref(), incident.since_ms),
+            snapshot.at_ms,
+        ),
         can_acknowledge: incident.unanswered > 0,
         can_verify: incident.members.iter().any(|member| member.canary.is_some()),
         runbook: probe.and_then(|probe| probe.runbook.as_ref()).and_then(Runbook::url).map(str::to_owned),
@@ -77,20 +87,22 @@ fn is_quiet(incident: &IncidentStatus) -> bool {
     !incident.members.iter().any(|member| matches!(member.standing, "failing" | "waiting" | "acknowledged"))
 }
 
-fn lines(status: &Status, incident: &IncidentStatus, now_ms: i64) -> Vec<Line> {
+fn lines(status: &Status, incident: &IncidentStatus, after: Option<String>, now_ms: i64) -> Vec<Line> {
     let mut first = vec![format!("for {}", words::between(incident.since_ms, now_ms))];
     if let Some(failure) = incident.failures.first() {
         let step = failure.step.as_deref().map(|step| format!("step {step}: ")).unwrap_or_default();
-        first.push(format!("{step}{}", words::clip(&failure.message, 240)));
+        let plain = failure.expectation.as_deref().and_then(|source| contrast(source, &failure.seen));
+        first.push(format!("{step}{}", words::clip(&plain.unwrap_or_else(|| failure.message.clone()), 240)));
     } else if let Some(said) = incident.members.iter().find_map(|member| member.words.as_deref().or(member.reason.as_deref())) {
         first.push(words::clip(said, 240));
     }
     if let Some(pass) = who_passes(status, incident) {
         first.push(pass);
     }
+    first.extend(after);
     vec![
         Line { text: first.join(" · "), is_muted: false },
-        Line { text: format!("{} · {}", who_has_it(incident, now_ms), owed(incident, now_ms)), is_muted: true },
+        Line { text: format!("{} · {}", who_has_it(incident, now_ms), told(incident, now_ms)), is_muted: true },
     ]
 }
 
@@ -122,13 +134,82 @@ pub(super) fn who_has_it(incident: &IncidentStatus, now_ms: i64) -> String {
     }
 }
 
-/// Who ought to have been told and was not yet.
-pub(super) fn owed(incident: &IncidentStatus, now_ms: i64) -> String {
-    let owed: Vec<String> =
-        incident.owed.iter().map(|owed| format!("{} since {}", owed.channel, words::when(owed.since_ms, now_ms))).collect();
-    match (owed.is_empty(), incident.key.is_some()) {
-        (false, _) => format!("not told yet: {}", words::list(&owed)),
-        (true, true) => "everybody who should be was told".to_owned(),
-        (true, false) => "no channel was rung for it".to_owned(),
+/// `pager was told at 02:35:51 · not told yet: chat since 02:35:40`.
+pub(super) fn told(incident: &IncidentStatus, now_ms: i64) -> String {
+    let told = incident.told.iter().map(|told| {
+        let last = words::when(told.last_ms, now_ms);
+        if told.rings > 1 {
+            format!("{} was rung {} times, last at {last}", told.channel, told.rings)
+        } else {
+            format!("{} was rung at {last}", told.channel)
+        }
+    });
+    let mut said: Vec<String> = told.take(CHANNELS).collect();
+    if let Some(more) = incident.told.len().checked_sub(CHANNELS).filter(|more| *more > 0) {
+        said.push(format!("and {}", words::count(more, "more channel", "more channels")));
+    }
+    if !incident.owed.is_empty() {
+        let owed: Vec<String> = incident
+            .owed
+            .iter()
+            .take(CHANNELS)
+            .map(|owed| format!("{} since {}", owed.channel, words::when(owed.since_ms, now_ms)))
+            .collect();
+        said.push(format!("not told yet: {}", words::list(&owed)));
+    }
+    if said.is_empty() { "no channel was rung for it".to_owned() } else { said.join(" · ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::alert::status::{Owed, Told};
+
+    use super::*;
+
+    fn incident(told: Vec<Told>, owed: Vec<Owed>) -> IncidentStatus {
+        IncidentStatus {
+            id: "01A".to_owned(),
+            scope: "probe/p".to_owned(),
+            probe: Some("p".to_owned()),
+            key: None,
+            keys: Vec::new(),
+            severity: "page",
+            title: "p fails in eu".to_owned(),
+            since_ms: 1_000,
+            critical: Vec::new(),
+            members: Vec::new(),
+            members_total: 0,
+            suspects: 0,
+            failures: Vec::new(),
+            unanswered: 1,
+            acknowledged: Vec::new(),
+            told,
+            owed,
+        }
+    }
+
+    fn rang(channel: &str, rings: u32) -> Told {
+        Told { channel: channel.to_owned(), rings, last_ms: 90_000 }
+    }
+
+    #[test]
+    fn who_was_rung_stands_before_who_is_owed_it() {
+        let owed = Owed { scope: "probe/p".to_owned(), incident: "01A".to_owned(), channel: "chat".to_owned(), since_ms: 60_000 };
+        let said = told(&incident(vec![rang("pager", 1), rang("mail", 3)], vec![owed]), 100_000);
+        assert_eq!(
+            said,
+            "pager was rung at 00:01:30 · mail was rung 3 times, last at 00:01:30 · not told yet: chat since 00:01:00"
+        );
+        assert_eq!(told(&incident(Vec::new(), Vec::new()), 0), "no channel was rung for it");
+        let many = incident((0..8).map(|at| rang(&format!("c{at}"), 1)).collect(), Vec::new());
+        assert!(told(&many, 100_000).ends_with("c4 was rung at 00:01:30 · and 3 more channels"));
+    }
+
+    #[test]
+    fn a_card_says_after_which_change_it_began() {
+        let lines =
+            lines(&Status::default(), &incident(Vec::new(), Vec::new()), Some("12 min after deploy 4711".to_owned()), 61_000);
+        assert_eq!(lines[0].text, "for 1 min · 12 min after deploy 4711");
+        assert_eq!(lines[1].text, "nobody has it · no channel was rung for it");
     }
 }

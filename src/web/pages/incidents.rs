@@ -78,7 +78,8 @@ pub(super) async fn incidents(
         Err(failure) => (Page { items: Vec::new(), next: None }, Some(failure.message().to_owned())),
     };
     let open = of_probe(&snapshot, probe.as_deref());
-    let shown = cards(&plan, &open, OPEN);
+    let changes = api.recent.changes.get(&api.reader, snapshot.at_ms).await;
+    let shown = cards(&plan, &open, &changes, OPEN);
     let is_open = |one: &IncidentView| snapshot.status.incidents.iter().any(|open| open.id == one.id);
     let next = page.next.map(|next| address(&query.probe, &next));
     let page = IncidentsPage {

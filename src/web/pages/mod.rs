@@ -10,6 +10,7 @@
 
 mod actions;
 mod assets;
+mod by_hand;
 mod card;
 mod certificates;
 mod channels;
@@ -42,6 +43,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(overview::overview))
         .route("/run", get(run::by_tick))
+        .route("/watch", get(by_hand::watch))
         .route("/runs", get(runs::runs))
         .route("/runs/{id}", get(run::run))
         .route("/runs/{id}/artifacts/{name}", get(run::artifact))

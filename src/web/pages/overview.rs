@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::alert::status::{ByHealth, Health};
 use crate::base::time::epoch_ms;
 use crate::web::Api;
+use crate::web::model::changes::{self, ChangeLine};
 use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid, summary};
 use crate::web::model::recent::Marks;
 use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
@@ -68,6 +69,9 @@ struct OverviewPage {
     ranges: Vec<Chip>,
     query: OverviewQuery,
     axis: Axis,
+    /// What changed meanwhile, as lines through the strips, and how much more did.
+    lines: Vec<ChangeLine>,
+    more_lines: usize,
     grid: Grid,
     is_small: bool,
     is_away: bool,
@@ -96,16 +100,17 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         })
     };
     let grid = made.await.unwrap_or_default();
+    let changes = api.recent.changes.get(&api.reader, snapshot.at_ms).await;
+    let (lines, more_lines) = changes::lines(&changes, axis);
     let page = OverviewPage {
-        cards: cards(&api.plan(), &snapshot, CARDS),
+        lines,
+        more_lines,
+        cards: cards(&api.plan(), &snapshot, &changes, CARDS),
         more_incidents: snapshot.status.incidents.len().saturating_sub(CARDS),
         facts: facts(&api, &snapshot),
         calm: calm(&snapshot, grid.all),
         chips: query.chips(&grid),
-        ranges: RANGES[..2]
-            .iter()
-            .map(|(word, label, _)| query.chip("range", word, (*label).to_owned(), range.0 == *word))
-            .collect(),
+        ranges: RANGES.iter().map(|(word, label, _)| query.chip("range", word, (*label).to_owned(), range.0 == *word)).collect(),
         frame: look.live(&api, &snapshot, "Overview"),
         query,
         axis,
@@ -210,7 +215,7 @@ impl OverviewPage {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates hand in references")]
 pub(super) fn glyph(health: &Health) -> (&'static str, &'static str) {
     match health {
-        Health::Passing => ("", "●"),
+        Health::Passing => ("well", "●"),
         Health::Unknown => ("muted", "○"),
         Health::Muted => ("muted", "◌"),
         Health::Suspect => ("warned", "✕"),

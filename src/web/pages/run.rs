@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::history::{ArtifactView, Comparison, IncidentView, PassView, RunDetail, RunFilter, RunView};
 use crate::plan::Cadence;
+use crate::plan::expr::Destination;
 use crate::web::Api;
 use crate::web::access::Caller;
 use crate::web::api::Failure;
@@ -71,6 +72,8 @@ struct RunPage {
     artifacts: Vec<ArtifactView>,
     previous: Option<RunView>,
     next: Option<RunView>,
+    /// Where its trace is looked at.
+    trace: Option<String>,
 }
 
 #[derive(Template)]
@@ -119,9 +122,18 @@ pub(super) async fn run(
         artifacts: artifacts.unwrap_or_default(),
         previous,
         next,
+        trace: trace_href(&api, &run.trace_id),
         run,
     };
     Ok(html(&page))
+}
+
+/// Where a trace is looked at, by the template of the configuration; nothing without one, or where it makes no link.
+fn trace_href(api: &Api, trace_id: &str) -> Option<String> {
+    let alerting = api.alerting();
+    let template = alerting.trace_url.as_ref().filter(|_| !trace_id.is_empty())?;
+    let href = template.render(&minijinja::context! { trace_id => trace_id }, Destination::Url).ok()?;
+    url::Url::parse(&href).is_ok_and(|url| matches!(url.scheme(), "http" | "https")).then_some(href)
 }
 
 /// A run, for who may see it: who came by the link of an incident sees the runs of its probe while it lasted.
@@ -341,7 +353,7 @@ mod tests {
             verdict: "failed",
             reason: Some("expectation"),
             degraded: false,
-            trace_id: String::new(),
+            trace_id: "1".repeat(32),
             counted: true,
         };
         let frame = Frame {
@@ -368,6 +380,7 @@ mod tests {
             artifacts: vec![file],
             previous: Some(run.clone()),
             next: Some(run.clone()),
+            trace: None,
             frame,
             run,
             model,
@@ -409,6 +422,15 @@ mod tests {
             assert!(!text.contains(markup), "{markup}");
         }
         assert!(text.len() < 150_000, "{}", text.len());
+    }
+
+    #[test]
+    fn a_trace_is_a_link_where_it_can_be_looked_at_and_otherwise_something_to_copy() {
+        let copied = page(run::tests::hostile()).render().unwrap();
+        assert!(copied.contains("data-copy=\"trace\"") && !copied.contains(">Trace</a>"));
+        let href = Some("https://traces.example.com/1".to_owned());
+        let linked = RunPage { trace: href, ..page(run::tests::hostile()) }.render().unwrap();
+        assert!(linked.contains("href=\"https://traces.example.com/1\"") && !linked.contains("data-copy=\"trace\""));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod acting;
 mod axe;
 mod browser;
+mod by_hand;
 mod chromium;
 mod headers;
 mod hostile;

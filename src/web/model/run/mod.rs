@@ -191,7 +191,7 @@ fn cause_model(cause: &Cause, say: Option<&str>) -> CauseModel {
 }
 
 /// `json.status was "pending", not "active"`, of a plain comparison with a value.
-fn contrast(source: &str, seen: &[(String, String)]) -> Option<String> {
+pub(in crate::web) fn contrast(source: &str, seen: &[(String, String)]) -> Option<String> {
     let (left, right) = source.split_once(" == ")?;
     let (left, right) = (left.trim(), right.trim());
     let [(name, value)] = seen else { return None };

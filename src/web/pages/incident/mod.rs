@@ -9,20 +9,25 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::Path;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query};
 use axum::http::header;
 use axum::response::IntoResponse;
+use serde::Deserialize;
 
 use crate::history::{EventView, TryView};
 use crate::web::Api;
+use crate::web::api::verify::members;
 use crate::web::model::incident::postmortem::{Facts, how, postmortem};
 use crate::web::model::incident::shared::place;
 use crate::web::model::incident::timeline::Entry;
 use crate::web::model::incident::times::exact;
 use crate::web::model::incident::{FailedRun, Group, IncidentModel, Member, notes};
 use crate::web::model::overview::encoded;
+use crate::web::model::run::contrast;
 use crate::web::model::{Snapshot, words};
 
+use super::by_hand::{HandRuns, verified};
 use super::card::who_passes;
 use super::frame::Frame;
 use super::moments::{at, at_both, on};
@@ -99,11 +104,25 @@ struct IncidentPage {
     runbook: Option<ShownRunbook>,
     can_acknowledge: bool,
     can_verify: bool,
+    /// What came of the last verification, where there was one lately.
+    hand: Option<HandRuns>,
     now_ms: i64,
 }
 
+/// What the address bar keeps.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct IncidentQuery {
+    /// Since when the runs of a verification are shown, milliseconds since the epoch.
+    verified: Option<i64>,
+}
+
 /// `GET /incidents/{id}`
-pub(super) async fn incident(look: Look, Extension(api): Extension<Arc<Api>>, Path(id): Path<String>) -> PageResult {
+pub(super) async fn incident(
+    look: Look,
+    Extension(api): Extension<Arc<Api>>,
+    Path(id): Path<String>,
+    query: Result<Query<IncidentQuery>, QueryRejection>,
+) -> PageResult {
     let snapshot = snapshot(&api, &look).await?;
     let facts = facts(&api, &snapshot, &id).await.map_err(|failure| PageError::of(&look, &failure))?;
     let title = words::clip(&facts.incident.title, 120);
@@ -111,7 +130,18 @@ pub(super) async fn incident(look: Look, Extension(api): Extension<Arc<Api>>, Pa
         None => look.live(&api, &snapshot, title),
         Some(_) => look.frame(&api, &snapshot, title),
     };
-    Ok(html(&page(facts, &snapshot, frame)))
+    let asked = query.map(|Query(query)| query).unwrap_or_default().verified;
+    let hand = hand(&api, &look, &snapshot, &facts, asked).await;
+    Ok(html(&IncidentPage { hand, ..page(facts, &snapshot, frame) }))
+}
+
+/// How the runs of its last verification went, while it is open.
+async fn hand(api: &Api, look: &Look, snapshot: &Snapshot, facts: &IncidentFacts, asked: Option<i64>) -> Option<HandRuns> {
+    let (since_ms, by) = verified(&facts.events, asked, snapshot.at_ms)?;
+    let open = snapshot.status.incidents.iter().find(|one| one.id == facts.incident.id)?;
+    let hand = HandRuns::of(api, look, &members(&facts.plan, open), since_ms, snapshot.at_ms).await;
+    let by = by.map(|by| format!(" by {}", words::clip(&by, 60))).unwrap_or_default();
+    Some(HandRuns { title: format!("Verified{by} {}", words::relative(since_ms, snapshot.at_ms)), ..hand })
 }
 
 /// `GET /incidents/{id}/postmortem.md`
@@ -162,6 +192,7 @@ fn page(facts: IncidentFacts, snapshot: &Snapshot, frame: Frame) -> IncidentPage
         runbook: probe.and_then(|probe| probe.runbook.as_ref()).map(ShownRunbook::of),
         can_acknowledge: incident.unanswered > 0,
         can_verify: incident.ended_ms.is_none() && incident.members.iter().any(|member| member.canary.is_some()),
+        hand: None,
         now_ms,
         frame,
         facts,
@@ -255,7 +286,7 @@ fn member_group(incident: &IncidentModel, group: Group, latest: &HashMap<&str, &
             class,
             sign,
             standing: member.standing.as_str().to_owned(),
-            name: words::clip(&member.name, 200),
+            name: words::clip(&name_of(incident, member), 200),
             href: probe
                 .zip(member.canary.as_deref())
                 .map_or_else(String::new, |(probe, canary)| format!("probes/{}?canary={}", encoded(probe), encoded(canary))),
@@ -271,6 +302,13 @@ fn member_group(incident: &IncidentModel, group: Group, latest: &HashMap<&str, &
         rows: shown.iter().map(row).collect(),
         more: more(rest),
     })
+}
+
+/// `eu · ios` of a canary of the incident's own probe, which its title names.
+fn name_of(incident: &IncidentModel, member: &Member) -> String {
+    let is_own = |canary: &&str| canary.split('/').next() == incident.probe.as_deref();
+    let own = member.canary.as_deref().filter(is_own).map(place).filter(|place| !place.is_empty());
+    own.unwrap_or_else(|| member.name.clone())
 }
 
 /// `and 960 more: eu 400, us 560`.
@@ -345,16 +383,22 @@ fn reasons(incident: &IncidentModel) -> Vec<String> {
 }
 
 impl IncidentPage {
+    /// Whether a run of a verification goes on, so that the page is read again soon.
+    pub(super) fn is_going(&self) -> bool {
+        self.hand.as_ref().is_some_and(|hand| hand.runs.going > 0)
+    }
+
     /// The failed runs that are shown.
     pub(super) fn failures(&self) -> &[FailedRun] {
         let all = &self.facts.incident.failures;
         &all[..all.len().min(RUNS)]
     }
 
-    /// The values seen of a run that are shown.
+    /// The values seen of a run that are shown, where its first line does not say them.
     #[expect(clippy::unused_self, reason = "templates call what belongs to a value")]
     pub(super) fn seen<'r>(&self, run: &'r FailedRun) -> &'r [(String, String)] {
-        &run.seen[..run.seen.len().min(SEEN)]
+        let is_said = run.expectation.as_deref().is_some_and(|source| contrast(source, &run.seen).is_some());
+        if is_said { &[] } else { &run.seen[..run.seen.len().min(SEEN)] }
     }
 
     pub(super) fn run_href(&self, run: &FailedRun) -> String {
@@ -377,6 +421,12 @@ fn where_of(run: &FailedRun) -> String {
 
 fn clipped(text: &str) -> String {
     words::clip(text, LONG)
+}
+
+/// `json.status was "pending", not "active"`, of a plain comparison; otherwise what was tried and seen.
+fn short(run: &FailedRun) -> String {
+    let plain = run.expectation.as_deref().and_then(|source| contrast(source, &run.seen));
+    clipped(&plain.unwrap_or_else(|| run.message.clone()))
 }
 
 /// ` · 12 times, until 03:10:00`.

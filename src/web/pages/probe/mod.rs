@@ -100,10 +100,11 @@ pub(super) async fn probe(
         (Content::of(given), source)
     });
     let (content, source) = made.await.map_err(|_panicked| PageError::of(&look, &Failure::internal()))?;
+    let changes = api.recent.changes.get(&api.reader, snapshot.at_ms).await;
     let target = if query.canary.is_empty() { name.clone() } else { query.canary.clone() };
     let page = ProbePage {
         is_paused: is_paused(&api, &name, &target),
-        cards: cards_of(&plan, &snapshot, &name),
+        cards: cards_of(&plan, &snapshot, &changes, &name),
         ranges: Range::ALL.iter().map(|range| query.chip(&name, "range", range.word(), range.word().to_owned())).collect(),
         narrow: query.narrow(&name, &content),
         run_chips: vec![
