@@ -35,7 +35,9 @@ pub(super) async fn validated(mut request: Request, next: Next) -> Response {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "the answer is too long");
     };
     let tag = tag(&body);
-    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(if is_shared { "no-cache" } else { "private, no-cache" }));
+    parts
+        .headers
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(if is_shared { "no-cache" } else { "private, no-cache" }));
     parts.headers.insert(header::VARY, HeaderValue::from_static("accept, authorization, cookie"));
     let is_known = has(&known, &tag);
     if let Ok(tag) = HeaderValue::try_from(tag) {

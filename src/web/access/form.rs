@@ -79,11 +79,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
 
 fn refuse(parts: &Parts, status: StatusCode, why: &str) -> Response {
     let base = parts.extensions.get::<Base>().cloned().unwrap_or_else(|| Base("/".to_owned()));
-    if refusal::is_for_people(&parts.headers) {
-        refused(status, why, &base, &parts.headers)
-    } else {
-        problem(status, why)
-    }
+    if refusal::is_for_people(&parts.headers) { refused(status, why, &base, &parts.headers) } else { problem(status, why) }
 }
 
 /// Who sent a form, and its fields without the token.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::{Extension, Json};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::web::Api;
 use crate::web::access::{Base, Form};
 use crate::web::api::audit::Who;
+use crate::web::api::operations::TestAnswer;
 use crate::web::api::{Failure, annotations, incidents, mutes, operations, verbs, verify};
 use crate::web::model::words;
 
@@ -171,7 +172,6 @@ pub(super) async fn annotate(api: Handles, base: Bases, form: Form<Fields>) -> R
 /// `POST /sweep`
 pub(super) async fn sweep(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let answer = async { operations::sweep(api.clone(), Who::of(&form.caller), request(json!({}))?).await }.await;
-    let answer = answer.map(|Json(outcome)| Json(json!({ "gone": outcome.gone, "left": outcome.left })));
     let done = |answer: &Value| format!("Swept: {} gone, {} left.", answer["gone"], answer["left"]);
     back(&api, &base, &form.fields, answer, done).await
 }
@@ -181,8 +181,7 @@ pub(super) async fn test_channel(api: Handles, base: Bases, Path(name): Path<Str
     let channel = Path(name.clone());
     let answer = async { operations::test_channel(api.clone(), channel, Who::of(&form.caller), request(json!({}))?).await }.await;
     let answer = match answer {
-        Ok(Json(answer)) if answer["error"].is_string() => {
-            let why = answer["error"].as_str().unwrap_or_default();
+        Ok(Json(TestAnswer { error: Some(why), .. })) => {
             Err(Failure::conflict(format!("{name} did not take the test page: {why}")))
         }
         answer => answer,
@@ -212,14 +211,14 @@ async fn back(
     api: &Api,
     Extension(base): &Bases,
     fields: &Fields,
-    answer: Result<Json<Value>, Failure>,
+    answer: Result<Json<impl Serialize>, Failure>,
     done: impl FnOnce(&Value) -> String,
 ) -> Response {
     let said = match answer {
         Ok(Json(answer)) => {
             // The page that follows shows what was changed.
             api.snapshots.forget().await;
-            Said::yes(done(&answer))
+            Said::yes(done(&serde_json::to_value(answer).unwrap_or_default()))
         }
         Err(failure) => Said::no(format!("Nothing was done: {}", failure.message())),
     };
