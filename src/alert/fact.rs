@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::plan::{CanaryId, Severity};
 
@@ -226,7 +227,7 @@ fn yes() -> bool {
 }
 
 /// The evidence of a failed run, as far as pages tell it. It was redacted when the report was made, and is bounded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// The canary's id.
     pub canary: String,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{EventKind, Sketch};
 use crate::outcome::{LedgerEntry, Reason, Verdict};
 
 /// A part of a list, newest first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
@@ -54,7 +55,7 @@ pub struct IncidentFilter {
 }
 
 /// A run in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RunView {
     /// Its id (ULID).
     pub run_id: String,
@@ -85,7 +86,7 @@ pub struct RunView {
 }
 
 /// A run with what is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunDetail {
     /// The run.
     pub run: RunView,
@@ -97,7 +98,7 @@ pub struct RunDetail {
 }
 
 /// The times of a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StepView {
     /// Its name.
     pub name: String,
@@ -110,7 +111,7 @@ pub struct StepView {
 }
 
 /// An incident in a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IncidentView {
     /// Its id (ULID).
     pub id: String,
@@ -129,7 +130,7 @@ pub struct IncidentView {
 }
 
 /// An incident with what happened to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IncidentDetail {
     /// The incident.
     pub incident: IncidentView,
@@ -140,7 +141,7 @@ pub struct IncidentDetail {
 }
 
 /// Something that happened to an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TimelineView {
     /// Milliseconds since the epoch.
     pub at_ms: i64,
@@ -151,7 +152,7 @@ pub struct TimelineView {
 }
 
 /// A try and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TryView {
     /// Its id.
     pub id: String,
@@ -282,7 +283,7 @@ pub struct LedgerRows {
 }
 
 /// A passed run in full.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PassView {
     /// Its id (ULID).
     pub run_id: String,
@@ -295,7 +296,7 @@ pub struct PassView {
 }
 
 /// What a failed run is compared with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Comparison {
     /// The last run of its canary that had passed before.
     pub before: Option<PassView>,
@@ -367,7 +368,7 @@ pub struct EventFilter {
 }
 
 /// An event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventView {
     /// Its id (ULID).
     pub id: String,

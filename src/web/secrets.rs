@@ -3,12 +3,13 @@
 //! They are reported when a service starts or reloads, and not only when a probe has been without data for minutes.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::outcome::{SecretError, Secrets};
 use crate::plan::Plan;
 
 /// A secret that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MissingSecret {
     /// Its name in `[secrets]`.
     pub name: String,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use serinus::web::ROUTES;
 
 use crate::cli_support::{assert_exit, run, stderr, stdout, until};
-use crate::service_support::{Double, Service, ask, channel, edit, folder, write};
+use crate::service_support::{Answer, Double, Service, ask, channel, edit, folder, write};
 
 const OK: &str = r#"{"state": "ok"}"#;
 const BROKEN: &str = r#"{"state": "broken"}"#;
@@ -44,7 +44,8 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
         let answer = ask(&service.address, &format!("{method} {path}"), &[JSON], "{}");
         if method == "GET" {
             assert!(
-                answer.status == 200 || answer.error().contains("no run") || answer.error().contains("no incident"),
+                answer.status == 200
+                    || ["no run", "no incident", "no probe"].iter().any(|word| answer.error().to_lowercase().contains(word)),
                 "{answer:?}"
             );
         } else {
@@ -110,7 +111,7 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         }
     }
     let large = format!("{{\"target\": \"{}\"}}", "p".repeat(100_000));
-    let cases: [(&str, &[&str], &str, u16, &str); 34] = [
+    let cases: [(&str, &[&str], &str, u16, &str); 38] = [
         ("POST /api/v1/pause", &[JSON], "{", 400, "JSON"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": 5}"#, 422, "target"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": "p", "fore": 1}"#, 422, "fore"),
@@ -143,6 +144,10 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         ("GET /api/v1/runs?after=x", &[], "", 400, "cursor"),
         ("GET /api/v1/runs?verdict=bad", &[], "", 400, "passed, failed"),
         ("GET /api/v1/runs?probe=q", &[], "", 404, "`q`"),
+        ("GET /api/v1/runs?reason=timeuot", &[], "", 400, "did you mean `timeout`?"),
+        ("GET /api/v1/runs?format=xml", &[], "", 400, "csv"),
+        ("GET /api/v1/probes/q", &[], "", 404, "`q`"),
+        ("GET /api/v1/probes/p?range=1y", &[], "", 400, "30d"),
         ("GET /api/v1/canaries?standing=bad", &[], "", 400, "passing"),
         ("GET /api/v1/runs/%ff", &[], "", 400, "UTF-8"),
     ];
@@ -203,7 +208,7 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     let paths = ROUTES.iter().filter(|(method, _)| *method == "GET").map(|(_, path)| *path).chain(["/metrics"]);
     for path in paths {
         let id = if path.contains("runs") { run } else { incident };
-        let path = path.replace("{id}", id);
+        let path = path.replace("{id}", id).replace("{name}", "p");
         let answer = ask(&service.address, &format!("GET {path}"), &[TOKEN], "");
         assert_eq!(answer.status, 200, "{answer:?}");
         said.push((path, answer.body));
@@ -243,6 +248,83 @@ fn lists_are_paged_to_their_end_without_a_gap_or_a_double() {
         assert!(seen.len() >= 5, "{seen:?}");
         assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "{seen:?}");
     }
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn who_has_an_answer_already_gets_304_and_a_list_is_csv_for_who_wants_that() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    for text in ["=HYPERLINK(\"http://evil.example\")", "one, \"two\"\nthree"] {
+        let body = serde_json::json!({ "text": text, "what": "-1" }).to_string();
+        assert_eq!(ask(&service.address, "POST /api/v1/annotations", &[TOKEN, JSON], &body).status, 200);
+    }
+    let get = |path: &str, more: &[&str]| ask(&service.address, &format!("GET {path}"), &[&[TOKEN], more].concat(), "");
+    let whole = get("/api/v1/annotations", &[]);
+    let line = |answer: &Answer, name: &str| {
+        answer.head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).map(str::to_owned)
+    };
+    let tag = line(&whole, "etag").unwrap();
+    assert_eq!(line(&whole, "cache-control").as_deref(), Some("private, no-cache"));
+    let again = get("/api/v1/annotations", &[&format!("if-none-match: {tag}")]);
+    assert_eq!((again.status, again.body.as_str(), line(&again, "etag")), (304, "", Some(tag.clone())));
+    assert_eq!(get("/api/v1/annotations?limit=1", &[&format!("if-none-match: {tag}")]).status, 200);
+    assert!(line(&get("/api/v1/runs/x", &[]), "etag").is_none());
+
+    let table = get("/api/v1/annotations?limit=1", &["accept: text/csv"]);
+    let next = line(&table, "link").unwrap();
+    assert_eq!(line(&table, "content-type").as_deref(), Some("text/csv; charset=utf-8"));
+    assert_eq!(line(&table, "content-disposition").as_deref(), Some("attachment; filename=\"serinus-events.csv\""));
+    assert!(table.body.starts_with("id,at_ms,kind,probe,incident,by,what,text\r\n"), "{table:?}");
+    assert!(table.body.ends_with(",'-1,\"one, \"\"two\"\"\\u000athree\"\r\n"), "{table:?}");
+    let query = next.strip_prefix("<?").and_then(|next| next.strip_suffix(">; rel=\"next\"")).unwrap();
+    let rest = get(&format!("/api/v1/annotations?{query}&format=csv"), &[]);
+    assert!(rest.body.ends_with(",'-1,\"'=HYPERLINK(\"\"http://evil.example\"\")\"\r\n"), "{rest:?}");
+    assert_ne!(line(&table, "etag"), Some(tag));
+    for list in ["runs", "canaries", "incidents", "events", "certificates", "mutes"] {
+        let table = get(&format!("/api/v1/{list}?format=csv"), &[]);
+        assert_eq!((table.status, line(&table, "content-type").as_deref()), (200, Some("text/csv; charset=utf-8")), "{table:?}");
+    }
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn what_the_pages_of_an_incident_a_probe_and_a_run_work_out_is_told_by_the_api_too() {
+    let (target, receiver) = (Double::start(200, OK), Double::start(200, "{}"));
+    let folder = folder(&target, &channel("hook", &receiver));
+    let service = Service::start(folder.path());
+    until("a passed run is kept", || {
+        service.get("/api/v1/runs?verdict=passed")["items"].as_array().filter(|runs| !runs.is_empty()).map(drop)
+    });
+    target.answer(200, BROKEN);
+    let page = receiver.page("ring");
+    let incident = page["incident"].as_str().unwrap();
+    assert_eq!(service.get("/api/v1/runs?reason=timeout")["items"].as_array().map(Vec::len), Some(0));
+    let run = until("a failed run is kept", || {
+        let runs = service.get("/api/v1/runs?reason=expectation");
+        runs["items"][0]["run_id"].as_str().map(str::to_owned)
+    });
+
+    let analysis = service.get(&format!("/api/v1/incidents/{incident}/analysis"));
+    assert_eq!((&analysis["incident"], &analysis["members_total"]), (&incident.into(), &1.into()), "{analysis:#}");
+    assert_eq!(analysis["members"][0]["standing"], "failing");
+    let shared = analysis["shared"]["dimensions"].as_array().unwrap();
+    assert!(shared.iter().any(|shared| shared["of"] == "step" && shared["says"] == "front page"), "{analysis:#}");
+    assert!(analysis["times"]["began_ms"].is_i64() && analysis["timeline"]["begin"].is_array(), "{analysis:#}");
+
+    let beside = service.get(&format!("/api/v1/runs/{run}/beside"));
+    assert!(beside["before"]["run_id"].is_string() && beside["beside"].is_null(), "{beside:#}");
+
+    let probe = until("the last hour is read", || {
+        let probe = service.get("/api/v1/probes/p?range=1h");
+        (probe["reasons"][0]["reason"] == "expectation").then_some(probe)
+    });
+    assert_eq!((&probe["probe"], &probe["status"]["verdict"]), (&"p".into(), &"failing".into()), "{probe:#}");
+    assert_eq!(probe["description"]["steps"][0]["name"], "front page", "{probe:#}");
+    assert_eq!(probe["durations"]["bins"].as_array().map(Vec::len), probe["regions"][0]["bins"].as_array().map(Vec::len));
+    assert!(probe["next_ticks"][0]["at_ms"].is_i64() && probe["is_partial"] == false, "{probe:#}");
+    assert_eq!(service.get("/api/v1/probes/p?region=us")["regions"].as_array().map(Vec::len), Some(0));
     assert_eq!(service.stop(), Some(0));
 }
 

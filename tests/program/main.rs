@@ -25,6 +25,7 @@ mod service_support;
 
 mod access;
 mod api;
+mod api_conformance;
 mod cli_fix;
 mod cli_run;
 mod cli_sweep;

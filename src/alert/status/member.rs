@@ -1,6 +1,7 @@
 //! A member of an incident as `status`, the API and `serinus incidents` show it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::alert::Moment;
 
@@ -9,7 +10,7 @@ use super::super::view::{MemberState, MemberView, MuteKind, Muted};
 use super::super::{Fact, FactKey};
 
 /// A member as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct MemberStatus {
     /// Whose fact it is: `canary/p/eu`, `subject/p/seg-1`.
     pub member: String,
@@ -44,7 +45,7 @@ pub struct MemberStatus {
 }
 
 /// Why a member that fails rings nobody.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NotRungBecause {
     /// A closed word: paused, maintenance, reason, subject; needs; acknowledged.
     pub what: &'static str,

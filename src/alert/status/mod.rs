@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::alert::Failure;
 use crate::plan::Severity;
@@ -46,7 +47,7 @@ pub struct Status {
 }
 
 /// Open incidents by severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     /// Worth a look by day.
     pub warn: usize,
@@ -78,7 +79,7 @@ impl Counts {
 }
 
 /// The health of a canary; for a probe, that of its worst canary. Worse is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, strum::IntoStaticStr, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Health {
@@ -108,7 +109,7 @@ impl Health {
 }
 
 /// Canaries by health.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(missing_docs, reason = "each field is a `Health`")]
 pub struct ByHealth {
     pub passing: usize,
@@ -139,7 +140,7 @@ impl ByHealth {
 }
 
 /// The status of a probe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ProbeStatus {
     /// Its name.
     pub probe: String,
@@ -166,7 +167,7 @@ pub struct ProbeStatus {
 }
 
 /// The status of a canary.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct CanaryStatus {
     /// Its id.
     pub canary: String,
@@ -199,7 +200,7 @@ pub struct CanaryStatus {
 }
 
 /// An open incident.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IncidentStatus {
     /// Its id.
     pub id: String,
@@ -247,7 +248,7 @@ impl IncidentStatus {
 }
 
 /// An acknowledgement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AcknowledgedStatus {
     /// Who.
     pub by: String,
@@ -258,7 +259,7 @@ pub struct AcknowledgedStatus {
 }
 
 /// What a channel was told of an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Told {
     /// The channel's name.
     pub channel: String,
@@ -269,7 +270,7 @@ pub struct Told {
 }
 
 /// What a channel ought to have been told and did not take yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Owed {
     /// What it is about.
     pub scope: String,
@@ -282,7 +283,7 @@ pub struct Owed {
 }
 
 /// Test data of a probe that could not be removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LeakStatus {
     /// The probe's name; it may be gone.
     pub probe: String,
@@ -295,7 +296,7 @@ pub struct LeakStatus {
 }
 
 /// The status of a channel.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChannelStatus {
     /// Its name.
     pub channel: String,

@@ -14,8 +14,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::request::Parts;
 use http::{StatusCode, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::base::time::epoch_ms;
 use crate::web::problem::problem;
@@ -56,14 +56,24 @@ struct LoginForm {
 }
 
 /// What a code is asked for with.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct CodeRequest {
+    /// What may be done with it; as much as the caller may if absent, and never more.
     role: Option<AskedRole>,
 }
 
+/// A link that logs a browser in once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct CodeAnswer {
+    /// Where it leads.
+    url: String,
+    /// Until when, milliseconds since the epoch.
+    expires_ms: i64,
+}
+
 /// A role, by its word.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum AskedRole {
     Read,
@@ -152,7 +162,9 @@ async fn log_out(State(access): State<Arc<AccessState>>, Extension(base): Extens
     (StatusCode::SEE_OTHER, ended.map(|cookie| [(header::SET_COOKIE, cookie)]), to).into_response()
 }
 
-/// `POST /api/v1/login-codes`: a code for whoever asks, to log in with elsewhere.
+/// Makes a link for whoever asks, to log in with elsewhere.
+#[utoipa::path(post, path = "/api/v1/login-codes", tag = "service", request_body = CodeRequest,
+    responses((status = 200, description = "The link.", body = CodeAnswer)))]
 pub(in crate::web) async fn login_code(
     Extension(access): Extension<Arc<AccessState>>,
     Extension(caller): Extension<Caller>,
@@ -160,7 +172,7 @@ pub(in crate::web) async fn login_code(
     Extension(base): Extension<Base>,
     parts: Parts,
     Json(asked): Json<CodeRequest>,
-) -> Json<Value> {
+) -> Json<CodeAnswer> {
     let role = match asked.role {
         Some(AskedRole::Read) => Role::Read,
         Some(AskedRole::Act) | None => caller.role,
@@ -169,7 +181,7 @@ pub(in crate::web) async fn login_code(
     tracing::info!(name = &*caller.name, role = role.min(caller.role).as_str(), "gave a code to log in with");
     let code = access.codes.new_code(Admitted { name: caller.name, role: role.min(caller.role), source }, now.steady);
     let expires: SystemTime = now.wall + codes::LASTS;
-    Json(json!({ "url": format!("{}login?code={code}", root(&access, &base, &parts)), "expires_ms": epoch_ms(expires) }))
+    Json(CodeAnswer { url: format!("{}login?code={code}", root(&access, &base, &parts)), expires_ms: epoch_ms(expires) })
 }
 
 /// Where this service is for the caller, with a slash at the end.

@@ -2,8 +2,8 @@
 
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::base::time::now_ms;
 use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
@@ -11,6 +11,7 @@ use crate::outcome::{visible, visible_block};
 
 use super::audit::{Action, Who, event};
 use super::runs::limit;
+use super::table::{Asked, Format, Listing};
 use super::{ApiState, Failure, incidents, names};
 
 /// The most characters of an annotation.
@@ -25,41 +26,77 @@ const MINUTE_MS: i64 = 60_000;
 const PAST_MS: i64 = 30 * 24 * 60 * MINUTE_MS;
 
 /// What happened.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct AnnotateRequest {
+    /// What happened, in at most 500 characters.
     text: String,
+    /// The probe that it is about; about all if absent.
     probe: Option<String>,
+    /// A word for it, of at most 40 characters; "deploy" if absent.
     what: Option<String>,
+    /// When, milliseconds since the epoch, within the last 30 days; now if absent.
     at_ms: Option<i64>,
+    /// Who says so.
     by: Option<String>,
+}
+
+/// What was written down of an annotation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct AnnotateAnswer {
+    /// As lists show it.
+    annotation: EventView,
+    /// Whether that is durable already.
+    kept: bool,
+}
+
+/// What was written down of a note.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct NoteAnswer {
+    /// As lists show it.
+    note: EventView,
+    /// Whether that is durable already.
+    kept: bool,
 }
 
 /// Which annotations are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct AnnotationsQuery {
+    /// About this probe, or about none.
     probe: Option<String>,
+    /// At or after, milliseconds since the epoch.
     since_ms: Option<i64>,
+    /// Before, milliseconds since the epoch.
     until_ms: Option<i64>,
+    /// The page's size, 1 to 500; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// The form of the answer, whatever the request accepts.
+    format: Option<Format>,
 }
 
 /// What somebody says about an incident.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct NoteRequest {
+    /// At most 2,000 characters.
     text: String,
+    /// Who says so.
     by: Option<String>,
 }
 
-/// `POST /api/v1/annotations`
+/// Writes down that something happened.
+#[utoipa::path(post, path = "/api/v1/annotations", tag = "events", request_body = AnnotateRequest,
+    responses((status = 200, description = "It is written down.", body = AnnotateAnswer)))]
 pub(in crate::web) async fn annotate(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<AnnotateRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<AnnotateAnswer>, Failure> {
     let text = written(&visible(asked.text.trim()), ANNOTATION, "an annotation")?;
     let what = asked.what.as_deref().map_or("deploy", str::trim);
     let what = written(&visible(what), WORD, "`what`")?;
@@ -67,51 +104,57 @@ pub(in crate::web) async fn annotate(
     let probe = asked.probe.map(|name| names::probe(&api.plan(), &name)).transpose()?.map(|name| name.to_string());
     let by = who.known_or(asked.by);
     let row = EventRow { at_ms, probe: probe.clone(), ..event(EventKind::Annotation, by.clone(), what.clone(), text) };
-    let said = shown(&row);
+    let annotation = shown(&row);
     let target = probe.as_deref().map_or_else(|| "everything".to_owned(), |probe| format!("`{probe}`"));
     let by = by.unwrap_or_else(|| "somebody".to_owned());
     let kept = api.keep(Commit { events: vec![row], ..Commit::default() }).await;
     let text = format!("annotated by {by}: {what}, about {target}");
     api.audit(Action { by: &by, what: "annotate", probe, incident: None, text });
-    Ok(Json(json!({ "annotation": said, "kept": kept })))
+    Ok(Json(AnnotateAnswer { annotation, kept }))
 }
 
-/// `GET /api/v1/annotations`
+/// Annotations, the newest first; with a probe also those about none.
+#[utoipa::path(get, path = "/api/v1/annotations", tag = "events", params(AnnotationsQuery), responses(
+    (status = 200, description = "A page of events.", content((Page<EventView> = "application/json"), (String = "text/csv"))),
+))]
 pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
+    asked: Asked,
     Query(wanted): Query<AnnotationsQuery>,
-) -> Result<Json<Page<EventView>>, Failure> {
-    let AnnotationsQuery { probe, since_ms, until_ms, limit: most, after } = wanted;
+) -> Result<Listing<EventView>, Failure> {
+    let AnnotationsQuery { probe, since_ms, until_ms, limit: most, after, format } = wanted;
     let filter = EventFilter { kinds: vec![EventKind::Annotation], probe, incident: None, since_ms, until_ms };
-    api.read(api.reader.events(filter, limit(most)?, after)).await.map(Json)
+    let page = api.read(api.reader.events(filter, limit(most)?, after)).await?;
+    Ok(Listing::of(page, format, &asked))
 }
 
-/// `POST /api/v1/incidents/{id}/notes`
+/// Writes a note about an incident, also one that is over.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/notes", tag = "incidents", request_body = NoteRequest,
+    params(("id" = String, Path, description = "Its id, or of an open one its scope or a key.")),
+    responses((status = 200, description = "It is written down.", body = NoteAnswer)))]
 pub(in crate::web) async fn note(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
     Json(asked): Json<NoteRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<NoteAnswer>, Failure> {
     let text = written(&visible_block(asked.text.trim()), NOTE, "a note")?;
     let incident = incidents::known(&api, &id).await?;
     let by = who.known_or(asked.by);
     let row = event(EventKind::Note, by.clone(), "note".to_owned(), text);
     let row = EventRow { probe: incident.probe.clone(), incident: Some(incident.id.clone()), ..row };
-    let said = shown(&row);
+    let note = shown(&row);
     let by = by.unwrap_or_else(|| "somebody".to_owned());
     let kept = api.keep(Commit { events: vec![row], ..Commit::default() }).await;
     let text = format!("noted by {by} on incident {}", incident.id);
     api.audit(Action { by: &by, what: "note", probe: incident.probe, incident: Some(incident.id), text });
-    Ok(Json(json!({ "note": said, "kept": kept })))
+    Ok(Json(NoteAnswer { note, kept }))
 }
 
 /// An event that was just made, as lists show it.
-fn shown(row: &EventRow) -> Value {
-    let EventRow { id, at_ms, kind, probe, incident, by, what, text } = row;
-    json!({
-        "id": id, "at_ms": at_ms, "kind": kind.as_str(), "probe": probe, "incident": incident, "by": by, "what": what, "text": text,
-    })
+fn shown(row: &EventRow) -> EventView {
+    let EventRow { id, at_ms, kind, probe, incident, by, what, text } = row.clone();
+    EventView { id, at_ms, kind: kind.as_str(), probe, incident, by, what, text }
 }
 
 /// A text that says something and is not too long.

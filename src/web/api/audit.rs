@@ -2,9 +2,9 @@
 //! once it is done; what is refused changes nothing and is not told. What the service saw by itself (reloads, certificates) is
 //! among the events too, and is written where it happens.
 
+use axum::Extension;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::base::time::now_ms;
@@ -15,6 +15,7 @@ use crate::web::access::{Caller, Via};
 
 use super::pauses::DURABLE_WITHIN;
 use super::runs::{limit, short};
+use super::table::{Asked, Format, Listing};
 use super::verbs::said;
 use super::{Api, ApiState, Failure};
 
@@ -98,27 +99,43 @@ pub(super) fn event(kind: EventKind, by: Option<String>, what: String, text: Str
 }
 
 /// Which events are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct EventsQuery {
+    /// Of these kinds, with commas between them: annotation, action, reload, certificate, note.
     kind: Option<String>,
+    /// About this probe, or about none.
     probe: Option<String>,
+    /// About this incident, by its id.
     incident: Option<String>,
+    /// At or after, milliseconds since the epoch.
     since_ms: Option<i64>,
+    /// Before, milliseconds since the epoch.
     until_ms: Option<i64>,
+    /// The page's size, 1 to 500; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// The form of the answer, whatever the request accepts.
+    format: Option<Format>,
 }
 
-/// `GET /api/v1/events`
+/// What happened: annotations, what people did, reloads, new certificates and notes; the newest first.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventsQuery), responses(
+    (status = 200, description = "A page of events.", content((Page<EventView> = "application/json"), (String = "text/csv"))),
+))]
 pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
+    asked: Asked,
     Query(wanted): Query<EventsQuery>,
-) -> Result<Json<Page<EventView>>, Failure> {
+) -> Result<Listing<EventView>, Failure> {
     let kinds = wanted.kind.as_deref().map(kinds).transpose()?.unwrap_or_default();
-    let EventsQuery { kind: _, probe, incident, since_ms, until_ms, limit: most, after } = wanted;
+    let EventsQuery { kind: _, probe, incident, since_ms, until_ms, limit: most, after, format } = wanted;
     let filter = EventFilter { kinds, probe, incident, since_ms, until_ms };
-    api.read(api.reader.events(filter, limit(most)?, after)).await.map(Json)
+    let page = api.read(api.reader.events(filter, limit(most)?, after)).await?;
+    Ok(Listing::of(page, format, &asked))
 }
 
 /// `annotation,reload`

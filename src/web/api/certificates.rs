@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use axum::{Extension, Json};
+use axum::Extension;
+use axum::extract::Query;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::base::time::{epoch_ms, from_epoch_ms, rfc3339, signed_millis};
-use crate::history::{Commit, EventKind, EventRow, RestoredState, StateRow};
+use crate::history::{Commit, EventKind, EventRow, Page, RestoredState, StateRow};
 use crate::outcome::PeerCertificate;
 
 use super::ApiState;
+use super::table::{Asked, FormatQuery, Listing};
 
 const KIND: &str = "certificate";
 
@@ -36,7 +38,7 @@ const ROLLED_OUT_WITHIN: Duration = Duration::from_hours(1);
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24 * 30);
 
 /// The certificate of a host, for people and programs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CertificateView {
     /// The host.
     pub host: String,
@@ -215,9 +217,16 @@ fn view((host, port): &Place, kept: &Kept) -> CertificateView {
     }
 }
 
-/// `GET /api/v1/certificates`
-pub(in crate::web) async fn list(Extension(api): Extension<ApiState>) -> Json<Value> {
-    Json(json!({ "items": api.certificates.all() }))
+/// The newest certificate of each host that probes met over TLS, the one that ends first first.
+#[utoipa::path(get, path = "/api/v1/certificates", tag = "events", params(FormatQuery), responses(
+    (status = 200, description = "All of them.", content((Page<CertificateView> = "application/json"), (String = "text/csv"))),
+))]
+pub(in crate::web) async fn list(
+    Extension(api): Extension<ApiState>,
+    asked: Asked,
+    Query(wanted): Query<FormatQuery>,
+) -> Listing<CertificateView> {
+    Listing::all(api.certificates.all(), wanted.format, &asked)
 }
 
 #[cfg(test)]

@@ -2,15 +2,24 @@
 
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::alert::status::IncidentStatus;
 use crate::alert::{Acked, Closed};
-use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page};
+use crate::history::{EventView, IncidentDetail, IncidentFilter, IncidentView, Page};
+use crate::web::model::incident::before::Change;
+use crate::web::model::incident::seen::Earlier;
+use crate::web::model::incident::shared::Shared;
+use crate::web::model::incident::timeline::Timeline;
+use crate::web::model::incident::times::Times;
+use crate::web::model::incident::{FailedRun, HowEnded, Member, notes};
+use crate::web::pages::facts_of_incident;
 
 use super::audit::{Action, Who};
 use super::runs::{limit, short};
+use super::table::{Asked, Format, Listing};
 use super::verbs::{said, until_and_why};
 use super::{ApiState, Failure};
 
@@ -23,46 +32,94 @@ const SHOWN: usize = 1_000;
 const OF_THE_LIST: [&str; 4] = ["id", "scope", "probe", "severity"];
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct IncidentsQuery {
+    /// Only open ones.
     #[serde(default)]
     open: bool,
+    /// About this probe.
     probe: Option<String>,
+    /// The page's size, 1 to 500; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// The form of the answer, whatever the request accepts.
+    format: Option<Format>,
 }
 
 /// Who is at it, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct AckRequest {
+    /// Who is at it.
     by: Option<String>,
+    /// Why, in their words.
     reason: Option<String>,
 }
 
+/// What became of an acknowledgement.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::web) struct AckAnswer {
+    /// The incident, as it was called.
+    acknowledged: String,
+    /// Members that are acknowledged now and were not before.
+    members: usize,
+    /// Who was first, if somebody was.
+    already: Option<AckedBefore>,
+}
+
+/// An acknowledgement that came before.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::web) struct AckedBefore {
+    /// Whose.
+    by: String,
+    /// When, milliseconds since the epoch.
+    at_ms: i64,
+}
+
+/// What became of a closing.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::web) struct CloseAnswer {
+    /// The incident, as it was called.
+    closed: String,
+    /// Members that are taken for well now.
+    members: usize,
+}
+
 /// Who says that it is over, and why.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct CloseRequest {
+    /// Who closes it; needed of whoever is not known by name.
     by: Option<String>,
+    /// What for; needed.
     why: Option<String>,
 }
 
-/// `GET /api/v1/incidents`
+/// Incidents, the newest first.
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents", params(IncidentsQuery), responses(
+    (status = 200, description = "A page of them.", content((Page<IncidentView> = "application/json"), (String = "text/csv"))),
+))]
 pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
+    asked: Asked,
     Query(wanted): Query<IncidentsQuery>,
-) -> Result<Json<Page<IncidentView>>, Failure> {
+) -> Result<Listing<IncidentView>, Failure> {
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
     let filter = IncidentFilter { open: wanted.open, probe: wanted.probe };
     let open = open(&api).await?;
     let mut page = api.read(api.reader.incidents(filter, limit, after)).await?;
     page.items.iter_mut().for_each(|incident| up_to_date(incident, &open, LISTED));
-    Ok(Json(page))
+    Ok(Listing::of(page, wanted.format, &asked))
 }
 
-/// `GET /api/v1/incidents/{id}`
+/// An incident with what happened to it and what was told of it.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents",
+    params(("id" = String, Path, description = "Its id, or of an open one its scope or a key.")),
+    responses((status = 200, description = "The incident.", body = IncidentDetail)))]
 pub(in crate::web) async fn one(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
@@ -74,6 +131,67 @@ pub(in crate::web) async fn one(
     let mut incident = incident.ok_or_else(|| Failure::unknown(missing))?;
     up_to_date(&mut incident.incident, &open, SHOWN);
     Ok(Json(incident))
+}
+
+/// What is known of an incident beyond its own record.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct AnalysisAnswer {
+    /// The incident's id.
+    incident: String,
+    /// What broke, for whom.
+    title: String,
+    /// The moments from which it follows how long it took to be seen, taken up and ended.
+    times: Times,
+    /// How it ended, as far as it is told.
+    ended: HowEnded,
+    /// What the failing runs share, and who passes.
+    shared: Shared,
+    /// What changed before it, the latest first.
+    changes: Vec<Change>,
+    /// Earlier incidents of the same probe, those that failed alike first.
+    earlier: Vec<Earlier>,
+    /// Who failed in it, and canaries that failed once.
+    members: Vec<Member>,
+    /// How many members there are.
+    members_total: usize,
+    /// Failed runs that can be looked at.
+    failures: Vec<FailedRun>,
+    /// What happened, oldest first.
+    timeline: Timeline,
+    /// What people wrote about it, oldest first.
+    notes: Vec<EventView>,
+    /// Whether something of it could not be read.
+    is_partial: bool,
+}
+
+/// What the failing runs of an incident share, what changed before it, whether it was seen before, and how long it took.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/analysis", tag = "incidents",
+    params(("id" = String, Path, description = "Its id, or of an open one its scope or a key.")),
+    responses((status = 200, description = "The analysis.", body = AnalysisAnswer)))]
+pub(in crate::web) async fn analysis(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<AnalysisAnswer>, Failure> {
+    let snapshot = api.snapshots.get(&api).await.ok_or_else(Failure::stopping)?;
+    let facts = facts_of_incident(&api, &snapshot, &id).await?;
+    let notes = notes(&facts.events, &facts.incident.id).into_iter().cloned().collect();
+    let mut incident = facts.incident;
+    incident.members.truncate(SHOWN);
+    Ok(Json(AnalysisAnswer {
+        incident: incident.id,
+        title: incident.title,
+        times: facts.times,
+        ended: incident.how_ended,
+        shared: facts.shared,
+        changes: facts.changes,
+        earlier: facts.earlier,
+        members: incident.members,
+        members_total: incident.members_total,
+        failures: incident.failures,
+        timeline: facts.timeline,
+        notes,
+        is_partial: incident.is_partial,
+    }))
 }
 
 /// An incident that is kept.
@@ -116,54 +234,61 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
     }
 }
 
-/// `POST /api/v1/incidents/{id}/ack`
+/// Says that somebody is at an open incident.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/ack", tag = "incidents", request_body = AckRequest,
+    params(("id" = String, Path, description = "Its id, its scope or a key.")),
+    responses((status = 200, description = "It is acknowledged.", body = AckAnswer)))]
 pub(in crate::web) async fn acknowledge(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
     Json(asked): Json<AckRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<AckAnswer>, Failure> {
     let (by, reason) = (who.or(asked.by), said(asked.reason));
     let incident = find(&open(&api).await?, &id).cloned();
     let answer = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
     let answer = answer_to_ack(&id, answer)?;
-    let text = format!("acknowledged by {by}: {}{}", members(&answer), until_and_why(None, reason.as_deref()));
+    let text = format!("acknowledged by {by}: {}{}", members(answer.members), until_and_why(None, reason.as_deref()));
     audit(&api, incident, &by, "acknowledge", text);
     Ok(Json(answer))
 }
 
-fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
+fn answer_to_ack(id: &str, acked: Acked) -> Result<AckAnswer, Failure> {
+    let acknowledged = id.to_owned();
     match acked {
         Acked::Unknown => Err(not_open(id)),
         Acked::NothingTold => Err(Failure::conflict(
             "no channel has taken anything of it yet, so that there is nothing to acknowledge; `serinus status` says who is owed what",
         )),
         Acked::Already { by, at_ms, newly } => {
-            Ok(json!({ "acknowledged": id, "members": newly, "already": { "by": by, "at_ms": at_ms } }))
+            Ok(AckAnswer { acknowledged, members: newly, already: Some(AckedBefore { by: by.to_string(), at_ms }) })
         }
-        Acked::Done { members } => Ok(json!({ "acknowledged": id, "members": members, "already": null })),
+        Acked::Done { members } => Ok(AckAnswer { acknowledged, members, already: None }),
     }
 }
 
-/// `POST /api/v1/incidents/{id}/close`
+/// Closes an open incident that nothing will settle.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/close", tag = "incidents", request_body = CloseRequest,
+    params(("id" = String, Path, description = "Its id, its scope or a key.")),
+    responses((status = 200, description = "It is closed.", body = CloseAnswer)))]
 pub(in crate::web) async fn close(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
     Json(asked): Json<CloseRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<CloseAnswer>, Failure> {
     let (Some(by), Some(why)) = (who.known_or(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));
     };
     let incident = find(&open(&api).await?, &id).cloned();
     let closed = api.alerts.close(id.clone(), by.clone(), why.clone()).await.ok_or_else(Failure::stopping)?;
     let answer = answer_to_close(&id, closed)?;
-    let text = format!("closed by {by}: {}{}", members(&answer), until_and_why(None, Some(&why)));
+    let text = format!("closed by {by}: {}{}", members(answer.members), until_and_why(None, Some(&why)));
     audit(&api, incident, &by, "close", text);
     Ok(Json(answer))
 }
 
-fn answer_to_close(id: &str, closed: Closed) -> Result<Value, Failure> {
+fn answer_to_close(id: &str, closed: Closed) -> Result<CloseAnswer, Failure> {
     match closed {
         Closed::Unknown => Err(not_open(id)),
         Closed::Refused { failing } => {
@@ -177,7 +302,7 @@ fn answer_to_close(id: &str, closed: Closed) -> Result<Value, Failure> {
                 "{named}{more} still fails; only what is muted or without data can be closed: pause or mute it first"
             )))
         }
-        Closed::Done { members } => Ok(json!({ "closed": id, "members": members })),
+        Closed::Done { members } => Ok(CloseAnswer { closed: id.to_owned(), members }),
     }
 }
 
@@ -187,8 +312,7 @@ fn audit(api: &ApiState, incident: Option<IncidentStatus>, by: &str, what: &'sta
 }
 
 /// `9 members`
-fn members(answer: &Value) -> String {
-    let count = answer["members"].as_u64().unwrap_or(0);
+fn members(count: usize) -> String {
     if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
 }
 
@@ -199,18 +323,21 @@ pub(super) fn not_open(id: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use axum::response::IntoResponse as _;
+    use serde_json::json;
 
     use super::*;
 
-    fn status(answer: Result<Value, Failure>) -> u16 {
+    fn status<T>(answer: Result<T, Failure>) -> u16 {
         answer.map_or_else(|failure| failure.into_response().status().as_u16(), |_| 200)
     }
 
     #[test]
     fn a_second_acknowledgement_says_who_was_first_and_what_it_newly_covers() {
         let answer = answer_to_ack("01X", Acked::Already { by: "ann".into(), at_ms: 5, newly: 2 }).unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
         assert_eq!(answer, json!({ "acknowledged": "01X", "members": 2, "already": { "by": "ann", "at_ms": 5 } }));
         let first = answer_to_ack("01X", Acked::Done { members: 9 }).unwrap();
+        let first = serde_json::to_value(first).unwrap();
         assert_eq!(first, json!({ "acknowledged": "01X", "members": 9, "already": null }));
     }
 

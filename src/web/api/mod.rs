@@ -1,10 +1,11 @@
 //! `/api/v1`: what a running service knows and what it can be asked to do, as JSON.
 //!
 //! Reading goes to the store, acting goes through verbs. Routes that change something ask for the
-//! token, and without one configured they do nothing. Every error is `{ "error": "…" }`. Lists are paged: `limit` (at most
-//! 500) and `after`, which is the `next` of the page before. Times are milliseconds since the epoch and end in `_ms`. A new
-//! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
-//! `config/README.md`.
+//! token, and without one configured they do nothing. Every error is a problem of RFC 9457. Lists are paged: `limit` (at most
+//! 500) and `after`, which is the `next` of the page before; `table` makes CSV of them as well. Times are milliseconds since the
+//! epoch and end in `_ms`. What pages show that is computed comes from the same `model`. A new route is a line of [`ROUTES`], of
+//! `reading` or `changing` and of `openapi`, a handler in the file of its subject with `#[utoipa::path]` and its answer as a type,
+//! and a row in `config/README.md`.
 
 pub(in crate::web) mod annotations;
 pub(in crate::web) mod audit;
@@ -13,10 +14,13 @@ mod failure;
 pub(in crate::web) mod incidents;
 pub(in crate::web) mod mutes;
 mod names;
+mod openapi;
 pub(in crate::web) mod operations;
 mod pauses;
+mod probes;
 mod runs;
 mod status;
+mod table;
 pub(in crate::web) mod verbs;
 pub(in crate::web) mod verify;
 
@@ -48,13 +52,16 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 25] = [
+pub const ROUTES: [(&str, &str); 29] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
+    ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/{id}"),
+    ("GET", "/api/v1/runs/{id}/beside"),
     ("GET", "/api/v1/incidents"),
     ("GET", "/api/v1/incidents/{id}"),
+    ("GET", "/api/v1/incidents/{id}/analysis"),
     ("POST", "/api/v1/incidents/{id}/ack"),
     ("POST", "/api/v1/incidents/{id}/close"),
     ("POST", "/api/v1/incidents/{id}/notes"),
@@ -74,6 +81,7 @@ pub const ROUTES: [(&str, &str); 25] = [
     ("POST", "/api/v1/channels/{name}/test"),
     ("POST", "/api/v1/reload"),
     ("POST", "/api/v1/login-codes"),
+    ("GET", "/api/v1/openapi.json"),
 ];
 
 /// The handles of a running service.
@@ -129,15 +137,19 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/canaries", get(status::canaries))
+        .route("/api/v1/probes/{name}", get(probes::one))
         .route("/api/v1/runs", get(runs::list))
         .route("/api/v1/runs/{id}", get(runs::one))
+        .route("/api/v1/runs/{id}/beside", get(runs::beside))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/analysis", get(incidents::analysis))
         .route("/api/v1/incidents/{id}/verify", get(verify::shown))
         .route("/api/v1/events", get(audit::list))
         .route("/api/v1/annotations", get(annotations::list))
         .route("/api/v1/certificates", get(certificates::list))
         .route("/api/v1/mutes", get(mutes::list))
+        .route("/api/v1/openapi.json", get(openapi::description))
 }
 
 /// Routes that change something.

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use axum::extract::Query;
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::alert::{Event, Mute, Mutes};
 use crate::base::did_you_mean;
 use crate::base::time::{epoch_ms, now_ms};
-use crate::history::{Commit, RestoredState, StateRow};
+use crate::history::{Commit, Page, RestoredState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
 
 use super::audit::{Action, Who};
 use super::runs::short;
+use super::table::{Asked, FormatQuery, Listing};
 use super::verbs::{lasting, said, until_and_why};
 use super::{Api, ApiState, Failure, names};
 
@@ -82,38 +84,94 @@ fn row(mute: &Mute, keep: bool) -> StateRow {
 }
 
 /// What is to be muted, and for how long.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct MuteRequest {
+    /// The probe's name.
     probe: String,
+    /// The reason that is muted; this or a subject.
     reason: Option<String>,
+    /// The subject that is muted, in at most 500 characters.
     subject: Option<String>,
+    /// For how long, at most a year; until somebody says so if absent.
     for_seconds: Option<f64>,
+    /// Who says so.
     by: Option<String>,
+    /// What for.
     why: Option<String>,
 }
 
 /// What is not to be muted any more.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct UnmuteRequest {
+    /// The probe's name.
     probe: String,
+    /// The reason that is muted; this or a subject.
     reason: Option<String>,
+    /// The subject that is muted.
     subject: Option<String>,
+    /// Who says so.
     by: Option<String>,
 }
 
-/// `GET /api/v1/mutes`
-pub(in crate::web) async fn list(Extension(api): Extension<ApiState>) -> Json<Value> {
-    Json(json!({ "items": api.mutes.in_force().iter().map(shown).collect::<Vec<_>>() }))
+/// What of a probe is muted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct MuteView {
+    /// The probe's name.
+    probe: String,
+    /// The reason that is muted; this or a subject.
+    reason: Option<String>,
+    /// The subject that is muted.
+    subject: Option<String>,
+    /// Since when, milliseconds since the epoch.
+    since_ms: i64,
+    /// Until when; until somebody says so if absent.
+    until_ms: Option<i64>,
+    /// Who said so.
+    by: String,
+    /// What for.
+    why: Option<String>,
 }
 
-/// `POST /api/v1/mutes`
+/// What is muted now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct MuteAnswer {
+    /// The mute.
+    muted: MuteView,
+    /// Whether that is durable already.
+    kept: bool,
+}
+
+/// What is not muted any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct UnmuteAnswer {
+    /// The mute that ended.
+    unmuted: MuteView,
+    /// Whether that is durable already.
+    kept: bool,
+}
+
+/// What is muted.
+#[utoipa::path(get, path = "/api/v1/mutes", tag = "quiet", params(FormatQuery), responses(
+    (status = 200, description = "All of them.", content((Page<MuteView> = "application/json"), (String = "text/csv"))),
+))]
+pub(in crate::web) async fn list(
+    Extension(api): Extension<ApiState>,
+    asked: Asked,
+    Query(wanted): Query<FormatQuery>,
+) -> Listing<MuteView> {
+    Listing::all(api.mutes.in_force().iter().map(shown).collect(), wanted.format, &asked)
+}
+
+/// Mutes a reason or a subject of a probe; a mute of the same is replaced.
+#[utoipa::path(post, path = "/api/v1/mutes", tag = "quiet", request_body = MuteRequest,
+    responses((status = 200, description = "It is muted.", body = MuteAnswer)))]
 pub(in crate::web) async fn mute(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<MuteRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<MuteAnswer>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
         known_reason(word)?;
@@ -139,15 +197,17 @@ pub(in crate::web) async fn mute(
     let text = format!("{} of `{}` muted by {}{}", mute.mutes, mute.probe, mute.by, until_and_why(until, mute.why.as_deref()));
     api.audit(Action { by: &mute.by, what: "mute", probe: Some(mute.probe.to_string()), incident: None, text });
     let kept = api.store_state(row(&mute, true)).await;
-    Ok(Json(json!({ "muted": shown(&mute), "kept": kept })))
+    Ok(Json(MuteAnswer { muted: shown(&mute), kept }))
 }
 
-/// `POST /api/v1/mutes/end`
+/// Ends a mute.
+#[utoipa::path(post, path = "/api/v1/mutes/end", tag = "quiet", request_body = UnmuteRequest,
+    responses((status = 200, description = "It is over.", body = UnmuteAnswer)))]
 pub(in crate::web) async fn end(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<UnmuteRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<UnmuteAnswer>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.
     let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));
@@ -160,7 +220,7 @@ pub(in crate::web) async fn end(
     let text = format!("{} of `{}` unmuted by {by}", mute.mutes, mute.probe);
     api.audit(Action { by: &by, what: "unmute", probe: Some(mute.probe.to_string()), incident: None, text });
     let kept = api.store_state(row(&mute, false)).await;
-    Ok(Json(json!({ "unmuted": shown(&mute), "kept": kept })))
+    Ok(Json(UnmuteAnswer { unmuted: shown(&mute), kept }))
 }
 
 impl Api {
@@ -186,20 +246,20 @@ impl Api {
 }
 
 /// A mute as the API shows it.
-pub(super) fn shown(mute: &Mute) -> Value {
+pub(super) fn shown(mute: &Mute) -> MuteView {
     let (reason, subject) = match &mute.mutes {
-        Mutes::Reason(reason) => (Some(reason), None),
-        Mutes::Subject(subject) => (None, Some(subject)),
+        Mutes::Reason(reason) => (Some(reason.to_string()), None),
+        Mutes::Subject(subject) => (None, Some(subject.to_string())),
     };
-    json!({
-        "probe": mute.probe,
-        "reason": reason,
-        "subject": subject,
-        "since_ms": mute.since_ms,
-        "until_ms": mute.until_ms,
-        "by": mute.by,
-        "why": mute.why,
-    })
+    MuteView {
+        probe: mute.probe.to_string(),
+        reason,
+        subject,
+        since_ms: mute.since_ms,
+        until_ms: mute.until_ms,
+        by: mute.by.to_string(),
+        why: mute.why.as_deref().map(str::to_owned),
+    }
 }
 
 /// Exactly one of the two.

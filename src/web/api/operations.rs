@@ -3,7 +3,7 @@
 use axum::extract::Path;
 use axum::{Extension, Json};
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::alert::channel::send_test;
 
@@ -12,7 +12,7 @@ use super::verbs::ByRequest;
 use super::{ApiState, Failure};
 
 /// What a sweep came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SweepOutcome {
     /// How many entries are undone now.
     pub gone: usize,
@@ -37,7 +37,7 @@ impl SweepOutcome {
 }
 
 /// What came of one entry of the cleanup ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SweptEntry {
     /// Its id.
     pub id: String,
@@ -51,7 +51,24 @@ pub struct SweptEntry {
     pub message: Option<String>,
 }
 
-/// `POST /api/v1/sweep`
+/// What became of a test page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct TestAnswer {
+    /// The channel's name.
+    pub(in crate::web) channel: String,
+    /// What it speaks.
+    pub(in crate::web) kind: &'static str,
+    /// The key that was opened and ended.
+    pub(in crate::web) key: String,
+    /// Whether the channel took it.
+    pub(in crate::web) delivered: bool,
+    /// Why not.
+    pub(in crate::web) error: Option<String>,
+}
+
+/// Tries every entry of the cleanup ledger now, also what was given up.
+#[utoipa::path(post, path = "/api/v1/sweep", tag = "service", request_body = ByRequest,
+    responses((status = 200, description = "What it came to.", body = SweepOutcome)))]
 pub(in crate::web) async fn sweep(
     Extension(api): Extension<ApiState>,
     who: Who,
@@ -64,13 +81,16 @@ pub(in crate::web) async fn sweep(
     Ok(Json(outcome))
 }
 
-/// `POST /api/v1/channels/{name}/test`
+/// Sends a test page and its end through a channel.
+#[utoipa::path(post, path = "/api/v1/channels/{name}/test", tag = "service", request_body = ByRequest,
+    params(("name" = String, Path, description = "The channel's name.")),
+    responses((status = 200, description = "What became of it, also if the channel said no.", body = TestAnswer)))]
 pub(in crate::web) async fn test_channel(
     Extension(api): Extension<ApiState>,
     Path(name): Path<String>,
     who: Who,
     Json(asked): Json<ByRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<TestAnswer>, Failure> {
     let alerting = api.alerting();
     let tested = send_test(&api.page_client, &alerting, &api.alerts.secrets(), Some(&name)).await;
     let tested = tested.map_err(|error| Failure::unknown(error.to_string()))?.into_iter().next();
@@ -80,7 +100,11 @@ pub(in crate::web) async fn test_channel(
     let outcome = error.map_or_else(|| "delivered".to_owned(), |error| format!("not delivered: {error}"));
     let text = format!("a test page sent by {by} through {channel}: {outcome}");
     api.audit(Action { by: &by, what: "test_page", probe: None, incident: None, text });
-    Ok(Json(json!({
-        "channel": channel, "kind": tested.channel.kind.as_str(), "key": tested.key, "delivered": error.is_none(), "error": error,
-    })))
+    Ok(Json(TestAnswer {
+        channel: channel.to_string(),
+        kind: tested.channel.kind.as_str(),
+        delivered: error.is_none(),
+        error: error.cloned(),
+        key: tested.key,
+    }))
 }

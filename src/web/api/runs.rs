@@ -4,35 +4,58 @@ use axum::extract::{Path, Query};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use crate::history::{Page, RunDetail, RunFilter, RunView};
-use crate::outcome::Verdict;
+use crate::base::did_you_mean;
+use crate::history::{Comparison, Page, RunDetail, RunFilter, RunView};
+use crate::outcome::{Reason, Verdict};
 
+use super::table::{Asked, Format, Listing};
 use super::{ApiState, Failure, names};
 
 /// What may be asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct RunsQuery {
+    /// Of this canary, by its id.
     canary: Option<String>,
+    /// Of this probe.
     probe: Option<String>,
+    /// In this region.
     region: Option<String>,
+    /// That ended so: passed, failed, errored, missed, blocked or skipped.
     verdict: Option<String>,
+    /// That did not pass for this reason, such as `timeout`.
+    reason: Option<String>,
+    /// Only runs that did not pass.
     #[serde(default)]
     not_passed: bool,
+    /// Only runs that are degraded.
     #[serde(default)]
     degraded: bool,
+    /// Due at or after, milliseconds since the epoch.
     since_ms: Option<i64>,
+    /// Due before, milliseconds since the epoch.
     until_ms: Option<i64>,
+    /// The page's size, 1 to 500; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// The form of the answer, whatever the request accepts.
+    format: Option<Format>,
 }
 
-/// `GET /api/v1/runs`
+/// Finished runs, the newest first.
+#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(RunsQuery), responses(
+    (status = 200, description = "A page of runs.", content((Page<RunView> = "application/json"), (String = "text/csv"))),
+))]
 pub(in crate::web) async fn list(
     Extension(api): Extension<ApiState>,
+    asked: Asked,
     Query(wanted): Query<RunsQuery>,
-) -> Result<Json<Page<RunView>>, Failure> {
+) -> Result<Listing<RunView>, Failure> {
     let verdict = wanted.verdict.as_deref().map(verdict).transpose()?;
+    let reason = wanted.reason.as_deref().map(reason).transpose()?;
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
     let name = wanted.canary.clone().or_else(|| wanted.probe.clone()).filter(|_| after.is_none());
     let filter = RunFilter {
@@ -40,7 +63,7 @@ pub(in crate::web) async fn list(
         probe: wanted.probe,
         region: wanted.region,
         verdict,
-        reason: None,
+        reason,
         not_passed: wanted.not_passed,
         degraded: wanted.degraded,
         since_ms: wanted.since_ms,
@@ -51,14 +74,31 @@ pub(in crate::web) async fn list(
     // A removed probe may still have runs. A name without runs that is not configured is wrong.
     match name.filter(|name| page.items.is_empty() && names::target(&plan, name).is_none()) {
         Some(name) => Err(names::nothing(&plan, &name)),
-        None => Ok(Json(page)),
+        None => Ok(Listing::of(page, wanted.format, &asked)),
     }
 }
 
-/// `GET /api/v1/runs/{id}`
+/// A run with what is known of it.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs", params(("id" = String, Path, description = "The run's id.")),
+    responses((status = 200, description = "The run.", body = RunDetail)))]
 pub(in crate::web) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+    known(&api, id).await.map(Json)
+}
+
+/// What a run can be compared with: the last of its canary that had passed, and one of the same tick that did.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/beside", tag = "runs", params(("id" = String, Path, description = "The run's id.")),
+    responses((status = 200, description = "Both, as far as they are kept.", body = Comparison)))]
+pub(in crate::web) async fn beside(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Comparison>, Failure> {
+    let run = known(&api, id).await?.run;
+    api.read(api.reader.comparison(run.run_id)).await.map(Json)
+}
+
+async fn known(api: &ApiState, id: String) -> Result<RunDetail, Failure> {
     let missing = format!("no run `{}` is kept; passed runs are kept for `store.keep_passed`", short(&id));
-    api.read(api.reader.run(id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
+    api.read(api.reader.run(id)).await?.ok_or_else(|| Failure::unknown(missing))
 }
 
 /// What was asked for, as far as it is repeated.
@@ -78,4 +118,12 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Failure> {
 fn verdict(word: &str) -> Result<Verdict, Failure> {
     let known = || Verdict::ALL.map(Verdict::as_str).join(", ");
     word.parse().map_err(|_| Failure::bad(format!("`{}` is no verdict; known are {}", short(word), known())))
+}
+
+fn reason(word: &str) -> Result<Reason, Failure> {
+    word.parse().map_err(|_| {
+        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let hint = did_you_mean(word, known.iter().copied()).unwrap_or_else(|| format!("known are {}", known.join(", ")));
+        Failure::bad(format!("`{}` is no reason; {hint}", short(word)))
+    })
 }

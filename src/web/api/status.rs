@@ -4,17 +4,22 @@ use std::sync::PoisonError;
 
 use axum::extract::Query;
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::alert::Status;
-use crate::alert::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
+use crate::alert::status::{
+    ByHealth, CanaryStatus, ChannelStatus, Counts, Health, IncidentStatus, LeakStatus, MemberStatus, Owed, ProbeStatus,
+};
 use crate::base::time::epoch_ms;
 use crate::history::Page;
 use crate::schedule::Pause;
-use crate::web::secrets::missing_secrets;
+use crate::web::secrets::{MissingSecret, missing_secrets};
 
+use super::mutes::MuteView;
 use super::runs::{limit, short};
+use super::table::{Asked, Format, Listing};
+use super::verbs::LastReload;
 use super::{ApiState, Failure, mutes, names};
 
 /// Entries of each list of the overview; what there is more of is asked for by itself, and told as a number in any case.
@@ -24,78 +29,183 @@ const PROBES: usize = 1_000;
 /// Members of each incident in the overview.
 const MEMBERS: usize = 20;
 
-/// `GET /api/v1/status`
-pub(in crate::web) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<Value>, Failure> {
-    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
-    let mut said = overview(&status);
-    let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
-    let store = api.reader.status();
-    let process = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "started_ms": epoch_ms(api.started),
-        "self_check": (api.self_check)(),
-        "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
-        "store": { "writable": store.writable, "damaged": store.damaged.map(|path| path.display().to_string()) },
-        "config": { "loaded_ms": epoch_ms(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
-        "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),
-        "mutes": api.mutes.in_force().iter().take(LISTED).map(mutes::shown).collect::<Vec<_>>(),
-    });
-    if let (Some(said), Value::Object(process)) = (said.as_object_mut(), process) {
-        said.extend(process);
-    }
-    Ok(Json(said))
+/// How the service stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct StatusAnswer {
+    #[serde(flatten)]
+    now: Overview,
+    #[serde(flatten)]
+    process: Process,
 }
 
-/// What alerting knows, as far as it fits into an overview.
-fn overview(status: &Status) -> Value {
+/// What alerting knows, as far as it fits into an overview. `NAME_total` says how many there are of what is cut.
+#[derive(Debug, Serialize, ToSchema)]
+struct Overview {
+    /// Members that fail at page level, unmuted, unexplained and unacknowledged.
+    unanswered: usize,
+    /// The worst first, at most 1,000.
+    probes: Vec<ProbeStatus>,
+    probes_total: usize,
+    /// By standing.
+    canaries: ByHealth,
+    /// Open ones by severity.
+    incidents: Counts,
+    /// With 20 members each, at most 100.
+    open_incidents: Vec<IncidentStatus>,
+    /// At most 100, as of all lists that follow.
+    without_data: Vec<MemberStatus>,
+    without_data_total: usize,
+    /// Members that fail and for which nobody is rung.
+    muted: Vec<MemberStatus>,
+    muted_total: usize,
+    /// Members that fail because others do.
+    explained: Vec<MemberStatus>,
+    explained_total: usize,
+    /// What channels are owed.
+    owed: Vec<Owed>,
+    owed_total: usize,
+    /// Test data that could not be removed.
+    leaks: Vec<LeakStatus>,
+    /// Every channel.
+    channels: Vec<ChannelStatus>,
+    /// Canaries that fail, are suspect or without data.
+    problems: Vec<CanaryStatus>,
+    problems_total: usize,
+}
+
+/// What the process knows of itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct Process {
+    /// Of the program.
+    version: &'static str,
+    /// When it began, milliseconds since the epoch.
+    started_ms: i64,
+    /// "up" or "down"; absent without `[self_check]`.
+    self_check: Option<&'static str>,
+    /// Secrets that cannot be read.
+    missing_secrets: Vec<MissingSecret>,
+    store: StoreView,
+    config: ConfigView,
+    /// All pauses.
+    pauses: Vec<PauseView>,
+    /// At most 100.
+    mutes: Vec<MuteView>,
+}
+
+/// How the store is.
+#[derive(Debug, Serialize, ToSchema)]
+struct StoreView {
+    /// Whether the last try to write succeeded.
+    writable: bool,
+    /// What a damaged file was renamed to.
+    damaged: Option<String>,
+}
+
+/// What is in force.
+#[derive(Debug, Serialize, ToSchema)]
+struct ConfigView {
+    /// When it was loaded, milliseconds since the epoch.
+    loaded_ms: i64,
+    /// How the last reload went.
+    last_reload: Option<LastReload>,
+}
+
+/// A pause.
+#[derive(Debug, Serialize, ToSchema)]
+struct PauseView {
+    /// A probe's name or a canary's id.
+    target: String,
+    /// Since when, milliseconds since the epoch.
+    since_ms: i64,
+    /// Until when; until somebody says so if absent.
+    until_ms: Option<i64>,
+    /// Who said so.
+    by: String,
+    /// What for.
+    why: Option<String>,
+}
+
+/// How everything stands.
+#[utoipa::path(get, path = "/api/v1/status", tag = "status",
+    responses((status = 200, description = "The status.", body = StatusAnswer)))]
+pub(in crate::web) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<StatusAnswer>, Failure> {
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let loaded_ms = epoch_ms(*api.loaded.read().unwrap_or_else(PoisonError::into_inner));
+    let store = api.reader.status();
+    let process = Process {
+        version: env!("CARGO_PKG_VERSION"),
+        started_ms: epoch_ms(api.started),
+        self_check: (api.self_check)(),
+        missing_secrets: missing_secrets(&api.plan(), &api.alerts.secrets()),
+        store: StoreView { writable: store.writable, damaged: store.damaged.map(|path| path.display().to_string()) },
+        config: ConfigView { loaded_ms, last_reload },
+        pauses: api.scheduler.pauses().list().iter().map(pause).collect(),
+        mutes: api.mutes.in_force().iter().take(LISTED).map(mutes::shown).collect(),
+    };
+    Ok(Json(StatusAnswer { now: overview(status), process }))
+}
+
+fn overview(status: Status) -> Overview {
     let mut canaries = ByHealth::default();
     status.canaries.iter().for_each(|canary| canaries.add(canary.standing));
     let is_problem = |canary: &&CanaryStatus| matches!(canary.standing, Health::Failing | Health::NoData | Health::Suspect);
-    let problems: Vec<&CanaryStatus> = status.canaries.iter().filter(is_problem).take(LISTED).collect();
-    let incidents: Vec<IncidentStatus> =
-        status.incidents.iter().take(LISTED).map(|incident| incident.clone().clipped(MEMBERS)).collect();
-    json!({
-        "unanswered": status.unanswered,
-        "probes": first(&status.probes, PROBES),
-        "probes_total": status.probes.len(),
-        "canaries": canaries,
-        "incidents": status.counts,
-        "open_incidents": incidents,
-        "without_data": first(&status.without_data, LISTED),
-        "without_data_total": status.without_data.len(),
-        "muted": first(&status.muted, LISTED),
-        "muted_total": status.muted.len(),
-        "explained": first(&status.explained, LISTED),
-        "explained_total": status.explained.len(),
-        "owed": first(&status.owed, LISTED),
-        "owed_total": status.owed.len(),
-        "leaks": first(&status.leaks, LISTED),
-        "channels": status.channels,
-        "problems": problems,
-        "problems_total": status.canaries.iter().filter(is_problem).count(),
-    })
+    Overview {
+        unanswered: status.unanswered,
+        probes_total: status.probes.len(),
+        canaries,
+        incidents: status.counts,
+        open_incidents: first(status.incidents, LISTED).into_iter().map(|incident| incident.clipped(MEMBERS)).collect(),
+        without_data_total: status.without_data.len(),
+        muted_total: status.muted.len(),
+        explained_total: status.explained.len(),
+        owed_total: status.owed.len(),
+        problems: status.canaries.iter().filter(is_problem).take(LISTED).cloned().collect(),
+        problems_total: status.canaries.iter().filter(is_problem).count(),
+        probes: first(status.probes, PROBES),
+        without_data: first(status.without_data, LISTED),
+        muted: first(status.muted, LISTED),
+        explained: first(status.explained, LISTED),
+        owed: first(status.owed, LISTED),
+        leaks: first(status.leaks, LISTED),
+        channels: status.channels,
+    }
 }
 
-fn first<T>(of: &[T], most: usize) -> &[T] {
-    &of[..of.len().min(most)]
+fn first<T>(mut of: Vec<T>, most: usize) -> Vec<T> {
+    of.truncate(most);
+    of
 }
 
 /// Which canaries are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct CanariesQuery {
+    /// Of this probe.
     probe: Option<String>,
+    /// In this region.
     region: Option<String>,
+    /// That stand so: passing, unknown, muted, suspect, `no_data` or failing.
     standing: Option<String>,
+    /// The page's size, 1 to 500; 50 unless said.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
+    /// The `next` of the page before.
     after: Option<String>,
+    /// The form of the answer, whatever the request accepts.
+    format: Option<Format>,
 }
 
-/// `GET /api/v1/canaries`, ordered by id.
+/// Every canary as it is now, ordered by id.
+#[utoipa::path(get, path = "/api/v1/canaries", tag = "status", params(CanariesQuery), responses(
+    (status = 200, description = "A page of canaries.", content((Page<CanaryStatus> = "application/json"), (String = "text/csv"))),
+))]
 pub(in crate::web) async fn canaries(
     Extension(api): Extension<ApiState>,
+    asked: Asked,
     Query(wanted): Query<CanariesQuery>,
-) -> Result<Json<Page<CanaryStatus>>, Failure> {
+) -> Result<Listing<CanaryStatus>, Failure> {
     let limit = limit(wanted.limit)?;
     let unknown = |wanted: &&str| Health::ALL.iter().all(|each| each.as_str() != *wanted);
     if let Some(unknown) = wanted.standing.as_deref().filter(unknown) {
@@ -112,15 +222,15 @@ pub(in crate::web) async fn canaries(
     });
     let items: Vec<CanaryStatus> = found.by_ref().take(limit).collect();
     let next = found.next().and(items.last().map(|canary| canary.canary.clone()));
-    Ok(Json(Page { items, next }))
+    Ok(Listing::of(Page { items, next }, wanted.format, &asked))
 }
 
-fn pause(pause: &Pause) -> Value {
-    json!({
-        "target": names::name(&pause.target),
-        "since_ms": epoch_ms(pause.since),
-        "until_ms": pause.until.map(epoch_ms),
-        "by": pause.by,
-        "why": pause.why,
-    })
+fn pause(pause: &Pause) -> PauseView {
+    PauseView {
+        target: names::name(&pause.target).to_owned(),
+        since_ms: epoch_ms(pause.since),
+        until_ms: pause.until.map(epoch_ms),
+        by: pause.by.clone(),
+        why: pause.why.clone(),
+    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use axum::{Extension, Json};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::base::time::{epoch_ms, rfc3339};
 use crate::outcome::visible;
@@ -18,36 +18,85 @@ use super::{ApiState, Failure, names};
 const MOST: usize = 100;
 
 /// What is paused, and for how long.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct PauseRequest {
+    /// A probe's name or a canary's id.
     target: String,
+    /// For how long, at most a year; until somebody says so if absent.
     for_seconds: Option<f64>,
+    /// Who says so.
     by: Option<String>,
+    /// What for.
     why: Option<String>,
 }
 
 /// A probe's name or a canary's id.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct TargetRequest {
+    /// A probe's name or a canary's id.
     target: String,
+    /// Who says so.
     by: Option<String>,
 }
 
 /// Who asks for something that needs no more words.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct ByRequest {
+    /// Who says so.
     pub(super) by: Option<String>,
 }
 
-/// `POST /api/v1/pause`
+/// What is paused now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct PauseAnswer {
+    /// The probe or the canary.
+    paused: String,
+    /// Until when, milliseconds since the epoch; until somebody says so if absent.
+    until_ms: Option<i64>,
+    /// Whether that is durable already.
+    kept: bool,
+}
+
+/// What is not paused any more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct ResumeAnswer {
+    /// The probe or the canary.
+    resumed: String,
+    /// What else keeps it paused; nothing if it is run again.
+    still_paused_by: Option<String>,
+    /// Whether that is durable already.
+    kept: bool,
+}
+
+/// What was run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct TriggerAnswer {
+    /// The ids of the canaries that run now.
+    started: Vec<String>,
+    /// Those that do not.
+    refused: Vec<NotStarted>,
+}
+
+/// A canary that was not run.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct NotStarted {
+    /// Its id.
+    canary: String,
+    /// Why not.
+    why: String,
+}
+
+/// Pauses a probe or a canary; open incidents stay open.
+#[utoipa::path(post, path = "/api/v1/pause", tag = "quiet", request_body = PauseRequest,
+    responses((status = 200, description = "It is paused.", body = PauseAnswer)))]
 pub(in crate::web) async fn pause(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<PauseRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<PauseAnswer>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
@@ -57,15 +106,17 @@ pub(in crate::web) async fn pause(
     let text = format!("`{}` paused by {}{}", asked.target, pause.by, until_and_why(until, pause.why.as_deref()));
     api.audit(Action { by: &pause.by, what: "pause", probe: Some(probe_of(&pause.target)), incident: None, text });
     let kept = api.store_pause(&pause.target, Some(&pause)).await;
-    Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(epoch_ms), "kept": kept })))
+    Ok(Json(PauseAnswer { paused: asked.target, until_ms: until.map(epoch_ms), kept }))
 }
 
-/// `POST /api/v1/resume`
+/// Ends a pause.
+#[utoipa::path(post, path = "/api/v1/resume", tag = "quiet", request_body = TargetRequest,
+    responses((status = 200, description = "It is over.", body = ResumeAnswer)))]
 pub(in crate::web) async fn resume(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<TargetRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<ResumeAnswer>, Failure> {
     let plan = api.plan();
     let pauses = api.scheduler.pauses();
     let targets = pauses.list().into_iter().map(|pause| pause.target);
@@ -91,16 +142,18 @@ pub(in crate::web) async fn resume(
     let kept = api.store_pause(&target, None).await;
     let known = names::canaries(&plan, &asked.target);
     let over = pauses.list().into_iter().find(|pause| known.iter().any(|canary| pause.target.is(canary)));
-    let still = over.map(|pause| names::name(&pause.target).to_owned());
-    Ok(Json(json!({ "resumed": asked.target, "still_paused_by": still, "kept": kept })))
+    let still_paused_by = over.map(|pause| names::name(&pause.target).to_owned());
+    Ok(Json(ResumeAnswer { resumed: asked.target, still_paused_by, kept }))
 }
 
-/// `POST /api/v1/trigger`
+/// Runs a canary, or all of a probe, now; such runs count for nothing.
+#[utoipa::path(post, path = "/api/v1/trigger", tag = "runs", request_body = TargetRequest,
+    responses((status = 200, description = "What was started.", body = TriggerAnswer)))]
 pub(in crate::web) async fn trigger(
     Extension(api): Extension<ApiState>,
     who: Who,
     Json(asked): Json<TargetRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<TriggerAnswer>, Failure> {
     let plan = api.plan();
     let canaries = names::canaries(&plan, &asked.target);
     if canaries.is_empty() {
@@ -116,19 +169,18 @@ pub(in crate::web) async fn trigger(
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     for canary in canaries {
         match api.scheduler.trigger(&canary.id) {
-            Ok(()) => started.push(canary.id.as_str()),
-            Err(error) => refused.push((canary.id.as_str(), error.to_string())),
+            Ok(()) => started.push(canary.id.to_string()),
+            Err(error) => refused.push(NotStarted { canary: canary.id.to_string(), why: error.to_string() }),
         }
     }
-    if let ([], [(canary, why), ..]) = (started.as_slice(), refused.as_slice()) {
+    if let ([], [NotStarted { canary, why }, ..]) = (started.as_slice(), refused.as_slice()) {
         return Err(Failure::conflict(format!("{canary}: {why}")));
     }
     let (by, probe) = (who.or(asked.by), asked.target.split('/').next().map(str::to_owned));
     let runs = if started.len() == 1 { "a run".to_owned() } else { format!("{} runs", started.len()) };
     let text = format!("{runs} of `{}` started by {by}", asked.target);
     api.audit(Action { by: &by, what: "trigger", probe, incident: None, text });
-    let refused: Vec<Value> = refused.iter().map(|(canary, why)| json!({ "canary": canary, "why": why })).collect();
-    Ok(Json(json!({ "started": started, "refused": refused })))
+    Ok(Json(TriggerAnswer { started, refused }))
 }
 
 /// What somebody said, in one line and not too long; nothing if there was nothing in it.
@@ -157,7 +209,7 @@ pub(super) fn lasting(seconds: f64) -> Result<Duration, Failure> {
 }
 
 /// How a reload went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reloaded {
     /// Whether what was read is in force now; if not, the former one is.
     pub applied: bool,
@@ -168,7 +220,7 @@ pub struct Reloaded {
 }
 
 /// How the last reload went, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LastReload {
     /// Milliseconds since the epoch.
     pub at_ms: i64,
@@ -178,7 +230,9 @@ pub struct LastReload {
     pub message: String,
 }
 
-/// `POST /api/v1/reload`
+/// Reads the configuration again.
+#[utoipa::path(post, path = "/api/v1/reload", tag = "service",
+    responses((status = 200, description = "How that went, also if it was refused.", body = Reloaded)))]
 pub(in crate::web) async fn reload(Extension(api): Extension<ApiState>, who: Who) -> Json<Reloaded> {
     let reloaded = (api.reload)().await;
     let by = who.or(None);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::alert::status::{CanaryStatus, IncidentStatus};
 use crate::base::time::{epoch_ms, now_ms};
@@ -32,33 +32,78 @@ const HOUR_MS: i64 = 3_600_000;
 const OVER: [&str; 3] = ["recovered", "removed", "closed"];
 
 /// What came of one canary's verification.
-#[derive(Debug, Serialize)]
-struct Verified {
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct Verified {
+    /// Its id.
     canary: String,
+    /// Whether it runs now.
     started: bool,
     /// Why it was not started.
-    why: Option<String>,
+    pub(in crate::web) why: Option<String>,
     /// When its next tick is due; absent where none will come.
     next_tick_ms: Option<i64>,
     /// How its last run that counted ended, and when; absent since this process began if there was none.
     last_verdict: Option<&'static str>,
+    /// See [`Self::last_verdict`], milliseconds since the epoch.
     last_ms: Option<i64>,
 }
 
+/// What was begun.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VerifyAnswer {
+    /// The incident's id.
+    pub(in crate::web) incident: String,
+    /// When this was asked, milliseconds since the epoch.
+    pub(in crate::web) since_ms: i64,
+    /// How many runs were started.
+    pub(in crate::web) started: usize,
+    /// Its failing canaries, at most 100.
+    pub(in crate::web) canaries: Vec<Verified>,
+    /// How many there are.
+    pub(in crate::web) canaries_total: usize,
+}
+
+/// What came of one canary's verification.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VerifiedRun {
+    /// Its id.
+    canary: String,
+    /// The newest run since then; none yet if absent.
+    run: Option<RunView>,
+    /// When its next tick is due, milliseconds since the epoch.
+    next_tick_ms: Option<i64>,
+}
+
+/// What came of a verification.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct VerifiedAnswer {
+    /// The incident's id.
+    incident: String,
+    /// Its canaries, at most 100.
+    canaries: Vec<VerifiedRun>,
+    /// How many there are.
+    canaries_total: usize,
+}
+
 /// Since when runs are wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct SinceQuery {
+    /// Due at or after, milliseconds since the epoch; an hour ago if absent.
     since_ms: Option<i64>,
 }
 
-/// `POST /api/v1/incidents/{id}/verify`
+/// Runs each failing canary of an open incident now; such runs count for nothing.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/verify", tag = "incidents", request_body = ByRequest,
+    params(("id" = String, Path, description = "Its id, its scope or a key.")),
+    responses((status = 200, description = "What was started.", body = VerifyAnswer)))]
 pub(in crate::web) async fn start(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
     Json(asked): Json<ByRequest>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<VerifyAnswer>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let incident = incidents::find(&status.incidents, &id).ok_or_else(|| incidents::not_open(&id))?;
     let plan = api.plan();
@@ -74,7 +119,7 @@ pub(in crate::web) async fn start(
     let text = format!("verified by {by}: {started} of {total} failing canaries run now");
     let (probe, id) = (incident.probe.clone(), incident.id.clone());
     api.audit(Action { by: &by, what: "verify", probe, incident: Some(id.clone()), text });
-    Ok(Json(json!({ "incident": id, "since_ms": since_ms, "started": started, "canaries": runs, "canaries_total": total })))
+    Ok(Json(VerifyAnswer { incident: id, since_ms, started, canaries: runs, canaries_total: total }))
 }
 
 impl Api {
@@ -91,12 +136,15 @@ impl Api {
     }
 }
 
-/// `GET /api/v1/incidents/{id}/verify`: of an incident that is over, all canaries of its probe.
+/// The newest run of each canary of an incident; of one that is over, of all canaries of its probe.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/verify", tag = "incidents",
+    params(("id" = String, Path, description = "Its id, or of an open one its scope or a key."), SinceQuery),
+    responses((status = 200, description = "What came of it so far.", body = VerifiedAnswer)))]
 pub(in crate::web) async fn shown(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     Query(wanted): Query<SinceQuery>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<VerifiedAnswer>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let plan = api.plan();
     let (id, canaries) = if let Some(incident) = incidents::find(&status.incidents, &id) {
@@ -108,15 +156,13 @@ pub(in crate::web) async fn shown(
     };
     let (total, canaries) = (canaries.len(), canaries.into_iter().take(MOST).collect::<Vec<_>>());
     let since_ms = wanted.since_ms.unwrap_or_else(|| now_ms() - HOUR_MS);
-    let newest = newest(&api, &canaries, since_ms).await?;
-    let items: Vec<Value> = canaries
-        .iter()
-        .map(|canary| {
-            let next = api.scheduler.next_tick(&canary.id).map(epoch_ms);
-            json!({ "canary": canary.id.as_str(), "run": newest.get(canary.id.as_str()), "next_tick_ms": next })
-        })
-        .collect();
-    Ok(Json(json!({ "incident": id, "canaries": items, "canaries_total": total })))
+    let mut newest = newest(&api, &canaries, since_ms).await?;
+    let items = canaries.iter().map(|canary| VerifiedRun {
+        canary: canary.id.to_string(),
+        run: newest.remove(canary.id.as_str()),
+        next_tick_ms: api.scheduler.next_tick(&canary.id).map(epoch_ms),
+    });
+    Ok(Json(VerifiedAnswer { incident: id, canaries: items.collect(), canaries_total: total }))
 }
 
 /// The newest run of each of these canaries since a moment, found by their probes and not one by one.

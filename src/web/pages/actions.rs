@@ -8,14 +8,15 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::response::Response;
 use axum::{Extension, Json};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base::time::now_ms;
 use crate::web::Api;
 use crate::web::access::{Base, Form, own_page};
 use crate::web::api::audit::Who;
+use crate::web::api::operations::TestAnswer;
 use crate::web::api::{Failure, annotations, incidents, mutes, operations, verbs, verify};
 use crate::web::model::overview::encoded;
 use crate::web::model::words;
@@ -145,21 +146,30 @@ pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Re
 /// `POST /incidents/{id}/verify`: leads to the incident, which shows how the runs go.
 pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
     let answer = async { verify::start(api.clone(), Path(id), Who::of(&form.caller), request(json!({}))?).await }.await;
-    let shown = answer.as_ref().ok().map(|Json(answer)| {
-        format!("incidents/{}?verified={}#by-hand", encoded(answer["incident"].as_str().unwrap_or_default()), answer["since_ms"])
-    });
+    let answer = match answer {
+        Ok(Json(answer)) if answer.started == 0 => {
+            let why = answer.canaries.iter().find_map(|run| run.why.as_deref()).unwrap_or("nothing in it fails");
+            Err(Failure::conflict(format!("no run was started: {why}")))
+        }
+        answer => answer,
+    };
+    let shown = answer.as_ref().ok();
+    let shown = shown.map(|Json(answer)| format!("incidents/{}?verified={}#by-hand", encoded(&answer.incident), answer.since_ms));
     let fields = Fields { from: shown.unwrap_or(form.fields.from), ..form.fields };
     let done = |answer: &Value| {
         let runs = answer["canaries"].as_array().map(Vec::as_slice).unwrap_or_default();
         let next = runs.iter().filter_map(|run| run["next_tick_ms"].as_i64()).min();
-        let next =
-            next.map_or_else(String::new, |next| format!(" The next tick that counts comes at {} UTC.", words::clock(next)));
-        let refused = runs.iter().find_map(|run| run["why"].as_str());
-        let but = refused.map_or_else(String::new, |why| format!(" Some were not started: {why}."));
-        let started = usize::try_from(answer["started"].as_u64().unwrap_or(0)).unwrap_or(0);
+        let next = next.map(|next| format!(" The next tick that counts comes at {} UTC.", words::when(next, now_ms())));
+        let refused: Vec<&str> = runs.iter().filter_map(|run| run["why"].as_str()).collect();
+        let but =
+            refused.first().map(|why| format!(" {} could not be started, such as: {why}.", words::thousands(refused.len())));
+        let number = |key: &str| usize::try_from(answer[key].as_u64().unwrap_or(0)).unwrap_or(0);
         format!(
-            "{} started now, which do not count; how each goes stands below.{next}{but}",
-            words::count(started, "run", "runs")
+            "{} of {} that fail run now, which does not count; how each goes stands below.{}{}",
+            words::thousands(number("started")),
+            words::count(number("canaries_total"), "canary", "canaries"),
+            next.unwrap_or_default(),
+            but.unwrap_or_default()
         )
     };
     back(&api, &base, &fields, answer, done).await
@@ -184,7 +194,6 @@ pub(super) async fn annotate(api: Handles, base: Bases, form: Form<Fields>) -> R
 /// `POST /sweep`
 pub(super) async fn sweep(api: Handles, base: Bases, form: Form<Fields>) -> Response {
     let answer = async { operations::sweep(api.clone(), Who::of(&form.caller), request(json!({}))?).await }.await;
-    let answer = answer.map(|Json(outcome)| Json(json!({ "gone": outcome.gone, "left": outcome.left })));
     let done = |answer: &Value| format!("Swept: {} gone, {} left.", answer["gone"], answer["left"]);
     back(&api, &base, &form.fields, answer, done).await
 }
@@ -194,8 +203,7 @@ pub(super) async fn test_channel(api: Handles, base: Bases, Path(name): Path<Str
     let channel = Path(name.clone());
     let answer = async { operations::test_channel(api.clone(), channel, Who::of(&form.caller), request(json!({}))?).await }.await;
     let answer = match answer {
-        Ok(Json(answer)) if answer["error"].is_string() => {
-            let why = answer["error"].as_str().unwrap_or_default();
+        Ok(Json(TestAnswer { error: Some(why), .. })) => {
             let said = Said::no(format!("{name} did not say that it took the test page, and may have: {why}"));
             return said.at(&format!("{}channels", base.0.0));
         }
@@ -229,13 +237,14 @@ async fn back(
     api: &Api,
     Extension(base): &Bases,
     fields: &Fields,
-    answer: Result<Json<Value>, Failure>,
+    answer: Result<Json<impl Serialize>, Failure>,
     done: impl FnOnce(&Value) -> String,
 ) -> Response {
     let said = match answer {
         Ok(Json(answer)) => {
             // The page that follows shows what was changed.
             api.snapshots.forget().await;
+            let answer = serde_json::to_value(answer).unwrap_or_default();
             let kept = if answer["kept"] == false { NOT_KEPT } else { "" };
             Said::yes(format!("{}{kept}", done(&answer)))
         }

@@ -1,5 +1,8 @@
 //! What changed before an incident began: deployments that somebody told of, reloads, renewed certificates.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::{EventKind, EventView};
 
 use super::super::words;
@@ -15,7 +18,7 @@ const LONG: usize = 300;
 pub(in crate::web) const KINDS: [EventKind; 3] = [EventKind::Annotation, EventKind::Reload, EventKind::Certificate];
 
 /// Something that changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Change {
     /// When, milliseconds since the epoch.
     pub(in crate::web) at_ms: i64,

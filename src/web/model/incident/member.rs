@@ -3,12 +3,15 @@
 //! Alerting and messages tell the standing by a word. A word of another version is kept as it is and stands among those that fail,
 //! since what is not known to be well is looked at.
 
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
 use crate::alert::status::{MemberStatus, NotRungBecause};
 
 use super::super::words;
 
 /// A member.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Member {
     /// What people call it.
     pub(in crate::web) name: String,
@@ -19,6 +22,8 @@ pub(in crate::web) struct Member {
     /// `platform=ios,size=large`; empty without a matrix.
     pub(in crate::web) cell: String,
     /// How it stands.
+    #[serde(serialize_with = "word")]
+    #[schema(value_type = String)]
     pub(in crate::web) standing: Standing,
     /// Since when, milliseconds since the epoch.
     pub(in crate::web) since_ms: i64,
@@ -30,6 +35,10 @@ pub(in crate::web) struct Member {
     pub(in crate::web) reason: Option<String>,
     /// Why nobody is rung for it, in words.
     pub(in crate::web) why: Option<String>,
+}
+
+fn word<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(standing.as_str())
 }
 
 /// How a member stands.

@@ -21,6 +21,10 @@ pub(in crate::web) mod users;
 
 use serde_json::Value;
 
+use serde::Serialize;
+
+use utoipa::ToSchema;
+
 use crate::alert::Failure;
 use crate::alert::status::IncidentStatus;
 use crate::history::{EventKind, EventView, IncidentDetail, IncidentView, TimelineView, TryView};
@@ -28,7 +32,7 @@ use crate::history::{EventKind, EventView, IncidentDetail, IncidentView, Timelin
 pub(in crate::web) use member::{Group, Member, Standing};
 
 /// A failed run that a person can look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct FailedRun {
     /// The canary's id.
     pub(in crate::web) canary: String,
@@ -76,7 +80,7 @@ impl FailedRun {
 }
 
 /// Somebody said that he is at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Acknowledged {
     /// Who.
     pub(in crate::web) by: String,
@@ -87,7 +91,8 @@ pub(in crate::web) struct Acknowledged {
 }
 
 /// How an incident ended, as far as it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "how", rename_all = "snake_case")]
 pub(in crate::web) enum HowEnded {
     /// Everything in it is well.
     Well,

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::{EventView, IncidentDetail, IncidentView};
 
 use super::super::words;
@@ -11,7 +14,7 @@ use super::{FailedRun, HowEnded, IncidentModel, how_ended, notes, told, who_had_
 pub(in crate::web) const MOST: usize = 5;
 
 /// An earlier incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Earlier {
     /// Its id.
     pub(in crate::web) id: String,

@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::alert::status::{CanaryStatus, Health};
 use crate::history::RunView;
 
@@ -19,7 +22,7 @@ const NAMED: usize = 6;
 const LONG: usize = 300;
 
 /// What all, or not all, that fail have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Dimension {
     /// Of what: "region", "step", the key of a cell.
     pub(in crate::web) of: String,
@@ -32,7 +35,7 @@ pub(in crate::web) struct Dimension {
 }
 
 /// What the failing runs share.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Shared {
     /// One for each dimension of which something is known.
     pub(in crate::web) dimensions: Vec<Dimension>,
@@ -45,7 +48,7 @@ pub(in crate::web) struct Shared {
 }
 
 /// The first failing run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct First {
     /// When it started, milliseconds since the epoch.
     pub(in crate::web) at_ms: i64,

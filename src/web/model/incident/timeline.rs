@@ -3,6 +3,9 @@
 //! The store's timeline tells what alerting did, tries tell what is still on its way, and events what people and programs did
 //! meanwhile. Alike entries that follow one another are one line.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::{EventKind, EventView, TryView};
 
 use super::super::words;
@@ -16,7 +19,7 @@ const NAMED: usize = 6;
 const LONG: usize = 400;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Entry {
     /// When, milliseconds since the epoch.
     pub(in crate::web) at_ms: i64,
@@ -27,11 +30,12 @@ pub(in crate::web) struct Entry {
     /// How many were alike, and when the last of them was.
     pub(in crate::web) more: Option<(usize, i64)>,
     /// How the style sheet shows it.
+    #[serde(skip)]
     pub(in crate::web) class: &'static str,
 }
 
 /// The timeline.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Timeline {
     /// The first ones.
     pub(in crate::web) begin: Vec<Entry>,

@@ -1,12 +1,15 @@
 //! How long it took until somebody was told, until somebody had it, and until it was over: all from the start of the first failed run.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::TryView;
 
 use super::super::words;
 use super::IncidentModel;
 
 /// Moments of an incident, milliseconds since the epoch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "moments end in their unit everywhere")]
 pub(in crate::web) struct Times {
     /// The start of the first failed run.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
 use crate::base::time::signed_millis;
 use crate::plan::Slo;
 
@@ -12,11 +15,13 @@ const HOUR_MS: i64 = 3_600_000;
 const POINTS: i64 = 84;
 
 /// An objective of success over its window.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in crate::web) struct Budget {
     /// The share that must pass.
     pub(in crate::web) objective: f64,
-    /// Over how long.
+    /// Over how long, in milliseconds.
+    #[serde(rename = "window_ms", serialize_with = "in_ms")]
+    #[schema(value_type = i64)]
     pub(in crate::web) window: Duration,
     /// Runs that failed within it, as far as they were read.
     pub(in crate::web) failed: u64,
@@ -28,6 +33,10 @@ pub(in crate::web) struct Budget {
     pub(in crate::web) course: Vec<(i64, f64)>,
     /// When nothing is left if runs go on failing as in the last hour; none if it lasts.
     pub(in crate::web) gone_ms: Option<i64>,
+}
+
+fn in_ms<S: Serializer>(window: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(signed_millis(*window))
 }
 
 impl Budget {

@@ -1,12 +1,15 @@
 //! Quantiles over time: of whole runs, and of what they waited for.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::RollupView;
 use crate::plan::{LatencyOf, LatencySlo, Probe, journey};
 
 use super::{Bins, Part, Quantile, Spread};
 
 /// A bin of a course.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct CourseBin {
     /// When it begins, milliseconds since the epoch.
     pub(in crate::web) start_ms: i64,
@@ -19,7 +22,7 @@ pub(in crate::web) struct CourseBin {
 }
 
 /// Quantiles over time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Course {
     /// Every bin of the range.
     pub(in crate::web) bins: Vec<CourseBin>,

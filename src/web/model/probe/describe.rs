@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::plan::{
     Action, Cadence, Canary, Condition, Eventually, LatencyOf, Loop, MaintenanceTime, PageRule, Plan, Probe, Slo, Step, Template,
 };
@@ -11,7 +14,7 @@ use crate::web::model::words;
 const SHOWN: usize = 200;
 
 /// A step in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct StepWords {
     /// Its name.
     pub(in crate::web) name: String,
@@ -24,7 +27,7 @@ pub(in crate::web) struct StepWords {
 }
 
 /// A probe in words.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Description {
     /// Its steps in their order.
     pub(in crate::web) steps: Vec<StepWords>,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::alert::Status;
 use crate::alert::status::Health;
@@ -20,7 +22,7 @@ const TICKS: usize = 5;
 const SUBJECTS: usize = 200;
 
 /// A tick that comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct TickRow {
     /// Milliseconds since the epoch.
     pub(in crate::web) at_ms: i64,
@@ -64,7 +66,7 @@ fn local(canary: &Canary, at: SystemTime) -> String {
 }
 
 /// A probe that another one needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Need {
     /// Its name.
     pub(in crate::web) probe: String,
@@ -84,7 +86,7 @@ pub(in crate::web) fn needs(plan: &Plan, status: &Status, probe: &str) -> (Vec<N
 }
 
 /// A subject of a probe that is in an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct SubjectRow {
     /// Its name.
     pub(in crate::web) name: String,

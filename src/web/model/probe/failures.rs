@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::outcome::Reason;
 
 use super::{Bins, Count, Part};
@@ -11,11 +14,12 @@ use super::{Bins, Count, Part};
 const REASONS: usize = 5;
 
 /// A reason over time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct ReasonBins {
     /// Its word, or "other".
     pub(in crate::web) reason: String,
     /// The verdict that it goes with, as the style sheet knows it.
+    #[serde(skip)]
     pub(in crate::web) class: &'static str,
     /// How often in each bin.
     pub(in crate::web) bins: Vec<u64>,
@@ -79,7 +83,7 @@ fn class(reason: &str) -> Option<&'static str> {
 }
 
 /// A region over time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct RegionBins {
     /// Its name.
     pub(in crate::web) region: String,

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::{Part, Quantile, Spread};
 
 /// A step of the funnel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in crate::web) struct FunnelStep {
     /// Its name.
     pub(in crate::web) name: String,

@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::{RollupView, Sketch, StepHour};
 use crate::web::model::recent::{Mark, MarkKind};
 
@@ -13,7 +16,7 @@ use super::Spread;
 const HOUR_MS: i64 = 3_600_000;
 
 /// Runs by how they ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Count {
     /// The degraded ones among them.
     pub(in crate::web) passed: u64,

@@ -2,10 +2,14 @@
 //!
 //! A run that failed never reached what is measured. Leaving it out would make a chart look better the more runs are lost.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::history::Sketch;
 
 /// A quantile of durations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub(in crate::web) enum Quantile {
     /// So many microseconds.
     Us(u64),

@@ -29,22 +29,22 @@ const DETAILS: usize = 3;
 const EVENTS: usize = 200;
 
 /// What is known of an incident.
-pub(super) struct IncidentFacts {
-    pub(super) plan: Arc<Plan>,
-    pub(super) incident: IncidentModel,
-    pub(super) shared: Shared,
-    pub(super) changes: Vec<Change>,
-    pub(super) earlier: Vec<Earlier>,
-    pub(super) timeline: Timeline,
-    pub(super) times: Times,
+pub(in crate::web) struct IncidentFacts {
+    pub(in crate::web) plan: Arc<Plan>,
+    pub(in crate::web) incident: IncidentModel,
+    pub(in crate::web) shared: Shared,
+    pub(in crate::web) changes: Vec<Change>,
+    pub(in crate::web) earlier: Vec<Earlier>,
+    pub(in crate::web) timeline: Timeline,
+    pub(in crate::web) times: Times,
     /// Whom it may have reached, if the probe states how many take its journey.
-    pub(super) users: Option<Users>,
+    pub(in crate::web) users: Option<Users>,
     /// All that were read, newest first.
-    pub(super) events: Vec<EventView>,
+    pub(in crate::web) events: Vec<EventView>,
     /// Its probe's runs that did not pass meanwhile, newest first.
-    pub(super) runs: Vec<RunView>,
+    pub(in crate::web) runs: Vec<RunView>,
     /// Whether its probe is configured.
-    pub(super) has_probe: bool,
+    pub(in crate::web) has_probe: bool,
 }
 
 /// What the store answers; nothing of what it does not, which is remembered.
@@ -79,7 +79,7 @@ impl Reading<'_> {
 }
 
 /// Everything about the incident of this id, scope or key.
-pub(super) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> Result<IncidentFacts, Failure> {
+pub(in crate::web) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> Result<IncidentFacts, Failure> {
     let called =
         |incident: &&IncidentStatus| incident.id == id || incident.scope == id || incident.keys.iter().any(|key| key == id);
     let open = snapshot.status.incidents.iter().find(called);

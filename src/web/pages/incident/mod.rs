@@ -1,6 +1,6 @@
 //! `GET /incidents/{id}`: who fails, what that has in common, what changed before, and what happened since; and the same as Markdown.
 
-mod facts;
+pub(super) mod facts;
 #[cfg(test)]
 mod tests;
 

@@ -1,9 +1,11 @@
 //! What the page of a probe asks the store: six questions at most, however many canaries the probe has.
 
+use crate::base::time::signed_millis;
 use crate::history::{
     EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, ReadFuture, Reader, RollupView, RunFilter,
     RunView,
 };
+use crate::plan::Probe;
 use crate::web::Api;
 use crate::web::model::probe::{Bins, Narrowed, Range};
 
@@ -19,53 +21,73 @@ const FAILED: usize = 500;
 
 /// What is asked.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
+pub(in crate::web) struct Question {
     /// The probe.
-    pub(super) probe: String,
+    pub(in crate::web) probe: String,
     /// What of it.
-    pub(super) narrowed: Narrowed,
+    pub(in crate::web) narrowed: Narrowed,
     /// How far back.
-    pub(super) range: Range,
+    pub(in crate::web) range: Range,
     /// The same in bins.
-    pub(super) bins: Bins,
+    pub(in crate::web) bins: Bins,
     /// From when on hours are needed, for the objective as well; milliseconds since the epoch.
-    pub(super) since_ms: i64,
+    pub(in crate::web) since_ms: i64,
     /// Whether runs that passed are listed too.
-    pub(super) all_runs: bool,
+    pub(in crate::web) all_runs: bool,
     /// Whether failed runs are needed one by one.
-    pub(super) failed_runs: bool,
+    pub(in crate::web) failed_runs: bool,
+}
+
+impl Question {
+    /// What is asked of a probe, which is known unless it was removed.
+    pub(in crate::web) fn of(probe: &str, known: Option<&Probe>, narrowed: Narrowed, range: Range, now_ms: i64) -> Self {
+        let bins = range.bins(now_ms);
+        let slo = known.and_then(|known| known.slo.as_ref());
+        let is_whole = slo.is_some_and(|slo| slo.success.is_some_and(|success| success >= 1.0));
+        // An objective is one of all canaries together.
+        let window = slo.filter(|_| narrowed == Narrowed::default()).map_or(0, |slo| signed_millis(slo.window));
+        Self {
+            probe: probe.to_owned(),
+            narrowed,
+            range,
+            bins,
+            since_ms: bins.from_ms.min(now_ms.saturating_sub(window)),
+            all_runs: false,
+            failed_runs: range == Range::Hour || is_whole,
+        }
+    }
 }
 
 /// What the store answered; what it did not answer is empty.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(in crate::web) struct Answers {
     /// Hours by canary.
-    pub(super) hours: Vec<(String, RollupView)>,
+    pub(in crate::web) hours: Vec<(String, RollupView)>,
     /// Those that they are compared with.
-    pub(super) before: Vec<(String, RollupView)>,
+    pub(in crate::web) before: Vec<(String, RollupView)>,
     /// Annotations and reloads.
-    pub(super) events: Vec<EventView>,
+    pub(in crate::web) events: Vec<EventView>,
     /// The newest incidents.
-    pub(super) incidents: Vec<IncidentView>,
+    pub(in crate::web) incidents: Vec<IncidentView>,
     /// The newest runs.
-    pub(super) runs: Vec<RunView>,
+    pub(in crate::web) runs: Vec<RunView>,
     /// The newest runs that did not pass.
-    pub(super) failed: Vec<RunView>,
+    pub(in crate::web) failed: Vec<RunView>,
     /// Whether some question was not answered.
-    pub(super) is_away: bool,
+    pub(in crate::web) is_away: bool,
     /// The first hour that was read, where there are more than are read.
-    pub(super) cut_ms: Option<i64>,
+    pub(in crate::web) cut_ms: Option<i64>,
 }
 
 impl Answers {
     /// Whether nothing is known of the probe.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::web) fn is_empty(&self) -> bool {
         self.hours.is_empty() && self.before.is_empty() && self.incidents.is_empty() && self.runs.is_empty()
     }
 }
 
 /// Asks the store.
-pub(super) async fn ask(api: &Api, question: &Question) -> Answers {
+pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
     let Question { probe, narrowed, bins, .. } = question;
     let reader = &*api.reader;
     let shift = question.range.compared_ms();

@@ -4,7 +4,7 @@
 //! take its time, since it walks over thousands of hours. What is known of the probe is made in `web::model::probe`, and drawn by
 //! [`chart`](super::chart). A probe that was removed shows the history that is left of it.
 
-mod answers;
+pub(super) mod answers;
 mod content;
 mod source;
 #[cfg(test)]
@@ -19,7 +19,6 @@ use axum::Extension;
 use axum::extract::{Path, Query};
 use serde::Deserialize;
 
-use crate::base::time::signed_millis;
 use crate::web::Api;
 use crate::web::api::{Failure, nothing};
 use crate::web::model::overview::encoded;
@@ -122,8 +121,11 @@ pub(super) async fn probe(
     Ok(html(&page))
 }
 
+/// The marks of canaries by their ids.
+pub(in crate::web) type Marks = BTreeMap<String, Vec<Mark>>;
+
 /// The marks of the probe's canaries.
-fn marks(api: &Api, status: &crate::alert::Status, probe: &str) -> BTreeMap<String, Vec<Mark>> {
+pub(in crate::web) fn marks(api: &Api, status: &crate::alert::Status, probe: &str) -> Marks {
     let marks = api.recent.marks();
     let of_probe = status.canaries.iter().filter(|canary| canary.probe == probe);
     of_probe.map(|canary| (canary.canary.clone(), marks.of(&canary.canary).copied().collect())).collect()
@@ -141,23 +143,10 @@ fn in_path(name: &str) -> String {
 
 impl ProbeQuery {
     fn question(&self, probe: &str, known: Option<&crate::plan::Probe>, now_ms: i64) -> Question {
-        let range = Range::of(&self.range);
-        let bins = range.bins(now_ms);
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let slo = known.and_then(|known| known.slo.as_ref());
-        let is_whole = slo.is_some_and(|slo| slo.success.is_some_and(|success| success >= 1.0));
         let narrowed = Narrowed { canary: some(&self.canary), region: some(&self.region) };
-        // An objective is one of all canaries together.
-        let window = slo.filter(|_| narrowed == Narrowed::default()).map_or(0, |slo| signed_millis(slo.window));
-        Question {
-            probe: probe.to_owned(),
-            narrowed,
-            range,
-            bins,
-            since_ms: bins.from_ms.min(now_ms.saturating_sub(window)),
-            all_runs: self.runs == "all",
-            failed_runs: range == Range::Hour || is_whole,
-        }
+        let question = Question::of(probe, known, narrowed, Range::of(&self.range), now_ms);
+        Question { all_runs: self.runs == "all", ..question }
     }
 
     /// The address with one key set to another value.
