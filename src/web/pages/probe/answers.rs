@@ -1,10 +1,11 @@
-//! What the page of a probe asks the store: six questions at most, however many canaries the probe has.
+//! What the page of a probe asks the store: seven questions at most, however many canaries the probe has.
 
 use crate::base::time::signed_millis;
 use crate::history::{
-    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, ReadFuture, Reader, RollupView, RunFilter,
+    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Page, ReadFuture, Reader, RollupView, RunFilter,
     RunView,
 };
+use crate::outcome::Verdict;
 use crate::plan::Probe;
 use crate::web::Api;
 use crate::web::model::probe::{Bins, Narrowed, Range};
@@ -34,8 +35,10 @@ pub(in crate::web) struct Question {
     pub(in crate::web) since_ms: i64,
     /// Whether runs that passed are listed too.
     pub(in crate::web) all_runs: bool,
-    /// Whether failed runs are needed one by one.
+    /// Whether those that did not pass are needed one by one.
     pub(in crate::web) failed_runs: bool,
+    /// Whether those that failed are, because none may.
+    pub(in crate::web) lost_runs: bool,
 }
 
 impl Question {
@@ -53,7 +56,8 @@ impl Question {
             bins,
             since_ms: bins.from_ms.min(now_ms.saturating_sub(window)),
             all_runs: false,
-            failed_runs: range == Range::Hour || is_whole,
+            failed_runs: range == Range::Hour,
+            lost_runs: is_whole,
         }
     }
 }
@@ -73,6 +77,10 @@ pub(in crate::web) struct Answers {
     pub(in crate::web) runs: Vec<RunView>,
     /// The newest runs that did not pass.
     pub(in crate::web) failed: Vec<RunView>,
+    /// Whether there are more of them.
+    pub(in crate::web) more_reasons: bool,
+    /// The newest runs that failed, where nothing may.
+    pub(in crate::web) lost: Vec<RunView>,
     /// Whether some question was not answered.
     pub(in crate::web) is_away: bool,
     /// The first hour that was read, where there are more than are read.
@@ -107,23 +115,23 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
         not_passed: !question.all_runs,
         ..RunFilter::default()
     };
-    let failed = RunFilter { not_passed: true, since_ms: Some(question.since_ms.min(bins.from_ms)), ..runs.clone() };
-    let failed = async {
-        if question.failed_runs {
-            api.read(reader.runs(failed, FAILED, None)).await.map(|page| page.items)
-        } else {
-            Ok(Vec::new())
-        }
+    let failed = RunFilter { not_passed: true, since_ms: Some(bins.from_ms), ..runs.clone() };
+    let lost = RunFilter { verdict: Some(Verdict::Failed), not_passed: false, since_ms: Some(question.since_ms), ..runs.clone() };
+    let one_by_one = async |wanted: bool, filter| match wanted {
+        true => api.read(reader.runs(filter, FAILED, None)).await,
+        false => Ok(Page { items: Vec::new(), next: None }),
     };
-    let (hours, before, events, incidents, runs, failed) = tokio::join!(
+    let (hours, before, events, incidents, runs, failed, lost) = tokio::join!(
         api.read(hours(reader, question, question.since_ms.min(from), bins.to_ms)),
         api.read(hours(reader, question, from - shift, bins.to_ms - shift)),
         api.read(reader.events(events, EVENTS, None)),
         api.read(reader.incidents(incidents, INCIDENTS, None)),
         api.read(reader.runs(runs, RUNS, None)),
-        failed,
+        one_by_one(question.failed_runs, failed),
+        one_by_one(question.lost_runs, lost),
     );
-    let is_away = hours.is_err() || before.is_err() || events.is_err() || incidents.is_err() || runs.is_err() || failed.is_err();
+    let is_away = hours.is_err() || before.is_err() || events.is_err() || incidents.is_err();
+    let is_away = is_away || runs.is_err() || failed.is_err() || lost.is_err();
     let hours = hours.unwrap_or_default();
     let is_cut = hours.len() >= HOURS_OF_PROBE;
     Answers {
@@ -133,7 +141,9 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
         events: events.map(|page| page.items).unwrap_or_default(),
         incidents: incidents.map(|page| page.items).unwrap_or_default(),
         runs: runs.map(|page| page.items).unwrap_or_default(),
-        failed: failed.unwrap_or_default(),
+        more_reasons: failed.as_ref().is_ok_and(|page| page.next.is_some()),
+        failed: failed.map(|page| page.items).unwrap_or_default(),
+        lost: lost.map(|page| page.items).unwrap_or_default(),
         is_away,
     }
 }

@@ -193,11 +193,15 @@ fn remarks(answers: &Answers, question: &Question) -> Vec<String> {
     if answers.is_away {
         remarks.push("The store did not answer everything: what is missing here is not known just now.".to_owned());
     }
-    if let Some(cut_ms) = answers.cut_ms.filter(|cut_ms| *cut_ms > question.bins.from_ms) {
+    if let Some(cut_ms) = answers.cut_ms.filter(|cut_ms| *cut_ms > question.since_ms) {
         remarks.push(format!(
-            "The probe has so many canaries that hours before {} UTC were not read. Choose a canary for all of them.",
+            "The probe has so many canaries that hours before {} UTC were not read, also not for what it promises. Choose a canary for \
+             all of them.",
             words::moment(cut_ms)
         ));
+    }
+    if answers.more_reasons {
+        remarks.push("So many runs did not pass that only the newest are in the chart of reasons.".to_owned());
     }
     remarks
 }
@@ -276,7 +280,7 @@ fn objective(
     let chart = (!found.course.is_empty()).then(|| chart::burn_down("Error budget".to_owned(), &found, now_ms));
     let since_ms = now_ms - crate::base::time::signed_millis(slo.window);
     let of_promise = |run: &&RunView| run.verdict == "failed" && run.counted && run.due_ms >= since_ms;
-    let failures = answers.failed.iter().filter(|_| found.is_whole()).filter(of_promise).take(FAILURES).map(run_row).collect();
+    let failures = answers.lost.iter().filter(of_promise).take(FAILURES).map(run_row).collect();
     Some(Objective { words: kept(&found, now_ms), is_bad, chart, failures })
 }
 
