@@ -194,7 +194,7 @@ fn state(snapshot: &Snapshot, probe: &str) -> String {
 /// Charts, none of which says that there is nothing while that is not known.
 fn known(mut charts: Vec<Chart>, is_away: bool) -> Vec<Chart> {
     for chart in charts.iter_mut().filter(|chart| is_away && !chart.empty.is_empty()) {
-        chart.empty = "Not known just now.".to_owned();
+        "Not known just now.".clone_into(&mut chart.empty);
     }
     charts
 }
