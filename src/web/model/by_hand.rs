@@ -72,16 +72,16 @@ impl ByHand {
     }
 }
 
-/// What came of runs that were asked for at `since_ms`; `newest` has the newest run of each canary since then.
+/// What came of runs that were asked for at `since_ms`; `ended` has those that have ended, by their canaries.
 pub(in crate::web) fn by_hand<'a>(
     asked: impl IntoIterator<Item = Asked<'a>>,
-    newest: &HashMap<String, RunView>,
+    ended: &HashMap<String, RunView>,
     since_ms: i64,
     now_ms: i64,
 ) -> ByHand {
     let mut all = ByHand::default();
     for asked in asked {
-        let row = row(&asked, newest.get(asked.canary), since_ms, now_ms);
+        let row = row(&asked, ended.get(asked.canary), since_ms, now_ms);
         let count = match row.sign.2 {
             "passed" | "degraded" => &mut all.passed,
             "failed" => &mut all.failed,
@@ -94,7 +94,7 @@ pub(in crate::web) fn by_hand<'a>(
     all
 }
 
-fn row(asked: &Asked<'_>, newest: Option<&RunView>, since_ms: i64, now_ms: i64) -> Row {
+fn row(asked: &Asked<'_>, ended: Option<&RunView>, since_ms: i64, now_ms: i64) -> Row {
     let of = place(asked.canary);
     let row = |sign, says, run_id| Row {
         place: if of.is_empty() { asked.canary.to_owned() } else { of },
@@ -103,7 +103,7 @@ fn row(asked: &Asked<'_>, newest: Option<&RunView>, since_ms: i64, now_ms: i64) 
         run_id,
         next_tick_ms: asked.next_tick_ms,
     };
-    if let Some(run) = newest {
+    if let Some(run) = ended {
         let says = match run.reason {
             Some(reason) => format!("{} after {}", reason.replace('_', " "), words::took_us(run.duration_us)),
             None => format!("in {}", words::took_us(run.duration_us)),
@@ -129,7 +129,7 @@ mod tests {
         Asked { canary, is_running, deadline_ms: 20_000, next_tick_ms: Some(70_000) }
     }
 
-    fn ended(canary: &str, verdict: &'static str, reason: Option<&'static str>) -> RunView {
+    fn run_of(canary: &str, verdict: &'static str, reason: Option<&'static str>) -> RunView {
         RunView {
             run_id: format!("run of {canary}"),
             canary: canary.to_owned(),
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn who_passed_who_failed_and_who_still_runs_stands_in_a_grid_with_the_next_ticks() {
-        let runs = [ended("p/eu/k=ios", "passed", None), ended("p/eu/k=web", "failed", Some("expectation"))];
-        let newest: HashMap<String, RunView> = runs.into_iter().map(|run| (run.canary.clone(), run)).collect();
+        let runs = [run_of("p/eu/k=ios", "passed", None), run_of("p/eu/k=web", "failed", Some("expectation"))];
+        let runs: HashMap<String, RunView> = runs.into_iter().map(|run| (run.canary.clone(), run)).collect();
         let asked =
             [asked("p/eu/k=ios", false), asked("p/eu/k=web", true), asked("p/us/k=ios", true), asked("p/us/k=web", false)];
-        let all = by_hand(asked, &newest, 1_000, 5_000);
+        let all = by_hand(asked, &runs, 1_000, 5_000);
         let told: Vec<_> = all.rows.iter().map(|row| (row.place.as_str(), row.sign.2, row.says.as_str())).collect();
         assert_eq!(
             told,

@@ -313,7 +313,9 @@ pub(in crate::web) fn place(region: &str, cell: &str) -> String {
 
 /// What is so of a canary, after its glyph.
 fn now(canary: &CanaryStatus) -> String {
-    let since = || canary.since_ms.map(|since| format!(" · since {}", words::minute(since))).unwrap_or_default();
+    // Where there is an incident, that says since when.
+    let since = canary.since_ms.filter(|_| canary.incident.is_none());
+    let since = || since.map(|since| format!(" · since {}", words::minute(since))).unwrap_or_default();
     let step = canary.step.as_deref().unwrap_or("failing");
     let streak = || match (canary.failures, canary.of) {
         (0 | 1, 0) => step.to_owned(),

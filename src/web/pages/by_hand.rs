@@ -3,6 +3,7 @@
 //! The grid is a part of `by_hand.html`, with a value named `hand`. What it shows comes from the store and from the scheduler's
 //! next ticks; a viewer without JavaScript reads it again every few seconds for as long as something runs.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use askama::Template;
@@ -12,7 +13,7 @@ use axum::extract::rejection::QueryRejection;
 use serde::Deserialize;
 
 use crate::base::time::{epoch_ms, signed_millis};
-use crate::history::EventView;
+use crate::history::{EventView, Page, RunFilter, RunView};
 use crate::plan::Canary;
 use crate::web::Api;
 use crate::web::api::{Failure, canaries_called, nothing, verify};
@@ -27,6 +28,8 @@ use super::page::{Look, PageError, PageResult, html, snapshot};
 const WITHIN_MS: i64 = 3_600_000;
 /// Between a run by hand and the event that says who asked for it.
 const TOLD_AFTER_MS: i64 = 2_000;
+/// Within this time all runs begin that are asked for at once.
+const BEGUN_WITHIN_MS: i64 = 7_000;
 
 /// Runs that were asked for, and what came of them.
 pub(super) struct HandRuns {
@@ -46,9 +49,9 @@ impl HandRuns {
     /// What came of runs of these canaries that were asked for at `since_ms`: a question or two for each probe.
     pub(super) async fn of(api: &Api, look: &Look, canaries: &[&Arc<Canary>], since_ms: i64, now_ms: i64) -> Self {
         let shown = &canaries[..canaries.len().min(verify::MOST)];
-        let newest = verify::newest(api, shown, since_ms).await;
-        let is_away = newest.is_err();
-        let newest = newest.unwrap_or_default();
+        let ended = ended(api, shown, since_ms).await;
+        let is_away = ended.is_err();
+        let ended = ended.unwrap_or_default();
         let asked = shown.iter().map(|canary| Asked {
             canary: canary.id.as_str(),
             is_running: api.scheduler.is_running(&canary.id),
@@ -57,7 +60,7 @@ impl HandRuns {
         });
         Self {
             title: format!("Run by hand {}", words::relative(since_ms, now_ms)),
-            runs: by_hand(asked, &newest, since_ms, now_ms),
+            runs: by_hand(asked, &ended, since_ms, now_ms),
             left_out: canaries.len() - shown.len(),
             is_away,
             key: look.viewer.key.clone(),
@@ -81,6 +84,39 @@ impl HandRuns {
     pub(super) fn href(&self, run_id: &str) -> String {
         format!("runs/{}{}", encoded(run_id), self.key)
     }
+}
+
+/// The runs that were asked for, by their canaries. Of a canary whose run was refused, or is not kept, it is the newest since then,
+/// unless one goes on, whose ticks are missed meanwhile.
+async fn ended(api: &Api, canaries: &[&Arc<Canary>], since_ms: i64) -> Result<HashMap<String, RunView>, Failure> {
+    let mut ended = verify::newest(api, canaries, since_ms).await?;
+    ended.retain(|_, run| !matches!(run.verdict, "missed" | "skipped"));
+    for canary in canaries.iter().filter(|canary| api.scheduler.is_running(&canary.id)) {
+        ended.remove(canary.id.as_str());
+    }
+    let probes: BTreeSet<&str> = canaries.iter().map(|canary| &*canary.probe.name).collect();
+    for probe in probes {
+        let filter = RunFilter {
+            probe: Some(probe.to_owned()),
+            since_ms: Some(since_ms),
+            until_ms: Some(since_ms + BEGUN_WITHIN_MS),
+            ..RunFilter::default()
+        };
+        let page = api.read(api.reader.runs(filter, Page::<RunView>::LIMIT, None)).await?;
+        let by_hand = page.items.into_iter().filter(is_by_hand).filter(|run| is_of(canaries, run));
+        // The newest comes first, so that the first of a canary stands in the end.
+        ended.extend(by_hand.map(|run| (run.canary.clone(), run)));
+    }
+    Ok(ended)
+}
+
+/// Whether it ended by itself and counts for nothing, as no tick does that passes or fails.
+fn is_by_hand(run: &RunView) -> bool {
+    !run.counted && matches!(run.verdict, "passed" | "failed" | "errored")
+}
+
+fn is_of(canaries: &[&Arc<Canary>], run: &RunView) -> bool {
+    canaries.iter().any(|canary| canary.id.as_str() == run.canary)
 }
 
 /// Since when runs of a verification are shown: as the address says, or since the last one that is written down. Returns the moment

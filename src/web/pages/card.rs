@@ -136,15 +136,18 @@ pub(super) fn who_has_it(incident: &IncidentStatus, now_ms: i64) -> String {
 
 /// `pager was told at 02:35:51 · not told yet: chat since 02:35:40`.
 pub(super) fn told(incident: &IncidentStatus, now_ms: i64) -> String {
-    let told = incident.told.iter().map(|told| {
+    let mut rung: Vec<(String, Vec<&str>)> = Vec::new();
+    for told in incident.told.iter().take(CHANNELS) {
         let last = words::when(told.last_ms, now_ms);
-        if told.rings > 1 {
-            format!("{} was rung {} times, last at {last}", told.channel, told.rings)
-        } else {
-            format!("{} was rung at {last}", told.channel)
+        let how = if told.rings > 1 { format!("rung {} times, last at {last}", told.rings) } else { format!("rung at {last}") };
+        match rung.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, channels)) => channels.push(&told.channel),
+            None => rung.push((how, vec![&told.channel])),
         }
-    });
-    let mut said: Vec<String> = told.take(CHANNELS).collect();
+    }
+    let was = |channels: &[&str]| if channels.len() == 1 { "was" } else { "were" };
+    let mut said: Vec<String> =
+        rung.iter().map(|(how, channels)| format!("{} {} {how}", words::list(channels), was(channels))).collect();
     if let Some(more) = incident.told.len().checked_sub(CHANNELS).filter(|more| *more > 0) {
         said.push(format!("and {}", words::count(more, "more channel", "more channels")));
     }
@@ -195,14 +198,14 @@ mod tests {
     #[test]
     fn who_was_rung_stands_before_who_is_owed_it() {
         let owed = Owed { scope: "probe/p".to_owned(), incident: "01A".to_owned(), channel: "chat".to_owned(), since_ms: 60_000 };
-        let said = told(&incident(vec![rang("pager", 1), rang("mail", 3)], vec![owed]), 100_000);
+        let said = told(&incident(vec![rang("pager", 1), rang("mail", 3), rang("page", 1)], vec![owed]), 100_000);
         assert_eq!(
             said,
-            "pager was rung at 00:01:30 · mail was rung 3 times, last at 00:01:30 · not told yet: chat since 00:01:00"
+            "pager and page were rung at 00:01:30 · mail was rung 3 times, last at 00:01:30 · not told yet: chat since 00:01:00"
         );
         assert_eq!(told(&incident(Vec::new(), Vec::new()), 0), "no channel was rung for it");
         let many = incident((0..8).map(|at| rang(&format!("c{at}"), 1)).collect(), Vec::new());
-        assert!(told(&many, 100_000).ends_with("c4 was rung at 00:01:30 · and 3 more channels"));
+        assert!(told(&many, 100_000).ends_with("c3 and c4 were rung at 00:01:30 · and 3 more channels"));
     }
 
     #[test]

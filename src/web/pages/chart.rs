@@ -155,7 +155,8 @@ pub(super) fn quantiles(id: &'static str, title: String, bins: Bins, course: &Co
         keys: keys(lost),
         lines,
         bars: course.bins.iter().enumerate().filter_map(|(at, bin)| lost_mark(at, bin, room)).collect(),
-        levels: levels(top),
+        // Where all is lost there is nothing to measure by.
+        levels: if most == 0 && drawn.is_none() { Vec::new() } else { levels(top) },
         times: times(bins.axis()),
         tips: course.bins.iter().enumerate().filter_map(|(at, bin)| tip(at, bin, bins, room)).collect(),
         head: ["from (UTC)", "p50", "p95", "p99", "runs", "lost"].map(str::to_owned).to_vec(),

@@ -116,9 +116,9 @@ impl PageError {
 
 #[derive(Template)]
 #[template(path = "error.html", config = "src/web/pages/askama.toml")]
-struct ErrorPage<'a> {
+struct ErrorPage {
     frame: Frame,
-    message: &'a str,
+    message: String,
 }
 
 impl IntoResponse for PageError {
@@ -135,8 +135,14 @@ impl IntoResponse for PageError {
             viewer: self.look.viewer,
             said: None,
         };
-        (self.status, html(&ErrorPage { frame, message: &self.message })).into_response()
+        (self.status, html(&ErrorPage { frame, message: sentence(&self.message) })).into_response()
     }
+}
+
+/// A text of the API as a sentence begins, without its point.
+fn sentence(message: &str) -> String {
+    let mut letters = message.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A rendered page.

@@ -54,7 +54,7 @@ fn on_a_phone_nothing_is_wider_than_the_window_and_a_finger_finds_what_acts() {
     assert!(browser.texts(".strip").is_empty(), "a phone gets no strips");
     let low = browser.script(
         "return [...document.querySelectorAll('.incident button, .incident .button, .filters input, .chip, summary')]
-            .map((one) => [one.textContent.trim(), one.getBoundingClientRect().height]).filter(([, height]) => height < 44);",
+            .filter((one) => one.offsetParent).map((one) => [one.textContent.trim(), one.getBoundingClientRect().height]).filter(([, height]) => height < 44);",
     );
     assert_eq!(low, Value::Array(Vec::new()), "lower than a finger is wide");
     let below =

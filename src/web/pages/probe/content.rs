@@ -98,6 +98,8 @@ pub(super) struct Content {
     pub(super) now_ms: i64,
     pub(super) range: &'static str,
     pub(super) is_removed: bool,
+    /// Whether the store did not answer everything, so that nothing is said to be none.
+    pub(super) is_away: bool,
     pub(super) summary: String,
     pub(super) owner: String,
     pub(super) tags: Vec<String>,
@@ -150,6 +152,7 @@ impl Content {
             now_ms,
             range: range.words(),
             is_removed: probe.is_none(),
+            is_away: answers.is_away,
             summary: probe.as_ref().and_then(|probe| probe.summary.clone()).unwrap_or_default(),
             owner: probe.as_ref().and_then(|probe| probe.owner.clone()).unwrap_or_default(),
             tags: probe.as_ref().map(|probe| probe.tags.clone()).unwrap_or_default(),
@@ -161,7 +164,7 @@ impl Content {
             axis: bins.axis(),
             rows: rows(name, &snapshot.status.canaries, narrowed, bins, &shown, is_single.then_some(&marks)),
             notes: answers.events.iter().rev().map(|event| note(event, bins)).collect(),
-            charts: charts(probe.as_deref(), wait.as_deref(), &shown, &question, &answers),
+            charts: known(charts(probe.as_deref(), wait.as_deref(), &shown, &question, &answers), answers.is_away),
             steps: funnel(&planned, &within, &admitted(&before)),
             compared: range.compared(),
             description: probe.as_ref().map(|probe| described(&plan, probe)).unwrap_or_default(),
@@ -186,6 +189,14 @@ fn state(snapshot: &Snapshot, probe: &str) -> String {
         format!(" · {} of {runs} of the last hour passed", words::percent(success))
     });
     format!("{canaries}{}", success.unwrap_or_default())
+}
+
+/// Charts, none of which says that there is nothing while that is not known.
+fn known(mut charts: Vec<Chart>, is_away: bool) -> Vec<Chart> {
+    for chart in charts.iter_mut().filter(|chart| is_away && !chart.empty.is_empty()) {
+        "Not known just now.".clone_into(&mut chart.empty);
+    }
+    charts
 }
 
 fn remarks(answers: &Answers, question: &Question) -> Vec<String> {
