@@ -2,8 +2,8 @@
 
 use crate::base::time::signed_millis;
 use crate::history::{
-    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Page, ReadFuture, Reader, RollupView, RunFilter,
-    RunView,
+    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Page, ReadFuture, Reader, RollupView,
+    RunFilter, RunView,
 };
 use crate::outcome::Verdict;
 use crate::plan::Probe;
@@ -117,9 +117,8 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
     };
     let failed = RunFilter { not_passed: true, since_ms: Some(bins.from_ms), ..runs.clone() };
     let lost = RunFilter { verdict: Some(Verdict::Failed), not_passed: false, since_ms: Some(question.since_ms), ..runs.clone() };
-    let one_by_one = async |wanted: bool, filter| match wanted {
-        true => api.read(reader.runs(filter, FAILED, None)).await,
-        false => Ok(Page { items: Vec::new(), next: None }),
+    let one_by_one = async |wanted: bool, filter| {
+        if wanted { api.read(reader.runs(filter, FAILED, None)).await } else { Ok(Page { items: Vec::new(), next: None }) }
     };
     let (hours, before, events, incidents, runs, failed, lost) = tokio::join!(
         api.read(hours(reader, question, question.since_ms.min(from), bins.to_ms)),
