@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    fn text(rows: &[impl Row]) -> String {
+    fn text<T: Row>(rows: &[T]) -> String {
         String::from_utf8(csv(rows).unwrap()).unwrap()
     }
 
