@@ -305,7 +305,7 @@ pub struct Comparison {
 }
 
 /// An artifact in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ArtifactView {
     /// Its name.
     pub name: String,

@@ -163,3 +163,48 @@ async fn metrics(State(shared): State<RouterState>, headers: HeaderMap) -> Respo
     let encoding = as_gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
     (kind, encoding, Body::from(body)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn panics() {
+        panic!("it is on purpose")
+    }
+
+    async fn ask(path: &str) -> (u16, HeaderMap, Value) {
+        let routes = Router::new()
+            .route("/panics", get(panics))
+            .route("/text", get(|| async { (StatusCode::BAD_REQUEST, "no\u{1b}") }))
+            .route("/bare", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+            .route("/changes", post(|| async {}))
+            .route("/fine", get(|| async { "1" }))
+            .layer(middleware::from_fn(with_problems));
+        let answer = routes.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = axum::body::to_bytes(body, BODY).await.unwrap();
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn whoever_refuses_it_a_refusal_is_a_problem_and_so_is_a_panic() {
+        for (path, status, detail) in [
+            ("/panics", 500, "a defect"),
+            ("/text", 400, "no\\u001b"),
+            ("/bare", 503, "Service Unavailable"),
+            ("/changes", 405, "Method Not Allowed"),
+        ] {
+            let (code, headers, body) = ask(path).await;
+            assert_eq!((code, &headers[header::CONTENT_TYPE]), (status, &HeaderValue::from_static(problem::MEDIA_TYPE)), "{path}");
+            assert!(body["detail"].as_str().unwrap().contains(detail), "{path}: {body}");
+            assert_eq!(body["status"], status);
+        }
+        assert_eq!(ask("/changes").await.1[header::ALLOW], "POST");
+        let (status, headers, _) = ask("/fine").await;
+        assert_eq!((status, headers[header::CONTENT_TYPE].as_bytes()), (200, &b"text/plain; charset=utf-8"[..]));
+    }
+}

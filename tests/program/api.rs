@@ -111,9 +111,10 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         }
     }
     let large = format!("{{\"target\": \"{}\"}}", "p".repeat(100_000));
-    let cases: [(&str, &[&str], &str, u16, &str); 38] = [
+    let cases: [(&str, &[&str], &str, u16, &str); 39] = [
         ("POST /api/v1/pause", &[JSON], "{", 400, "JSON"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": 5}"#, 422, "target"),
+        ("POST /api/v1/pause", &[JSON], r#"["p", null, null, null]"#, 422, "a JSON object"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": "p", "fore": 1}"#, 422, "fore"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": "p", "for_seconds": -1}"#, 400, "a year"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": "p", "for_seconds": 1e300}"#, 400, "a year"),
@@ -277,12 +278,12 @@ fn who_has_an_answer_already_gets_304_and_a_list_is_csv_for_who_wants_that() {
     assert_eq!(line(&table, "content-type").as_deref(), Some("text/csv; charset=utf-8"));
     assert_eq!(line(&table, "content-disposition").as_deref(), Some("attachment; filename=\"serinus-events.csv\""));
     assert!(table.body.starts_with("id,at_ms,kind,probe,incident,by,what,text\r\n"), "{table:?}");
-    assert!(table.body.ends_with(",'-1,\"one, \"\"two\"\"\\u000athree\"\r\n"), "{table:?}");
+    assert!(table.body.ends_with(",'-1,\"one, \"\"two\"\"\\nthree\"\r\n"), "{table:?}");
     let query = next.strip_prefix("<?").and_then(|next| next.strip_suffix(">; rel=\"next\"")).unwrap();
     let rest = get(&format!("/api/v1/annotations?{query}&format=csv"), &[]);
     assert!(rest.body.ends_with(",'-1,\"'=HYPERLINK(\"\"http://evil.example\"\")\"\r\n"), "{rest:?}");
     assert_ne!(line(&table, "etag"), Some(tag));
-    for list in ["runs", "canaries", "incidents", "events", "certificates", "mutes"] {
+    for list in ["runs", "canaries", "incidents", "events", "certificates", "maintenance", "mutes"] {
         let table = get(&format!("/api/v1/{list}?format=csv"), &[]);
         assert_eq!((table.status, line(&table, "content-type").as_deref()), (200, Some("text/csv; charset=utf-8")), "{table:?}");
     }

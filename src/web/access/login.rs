@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::time::epoch_ms;
+use crate::web::api::Body;
 use crate::web::problem::problem;
 
 use super::arrival::Base;
@@ -171,7 +172,7 @@ pub(in crate::web) async fn login_code(
     Extension(CallerSource(source)): Extension<CallerSource>,
     Extension(base): Extension<Base>,
     parts: Parts,
-    Json(asked): Json<CodeRequest>,
+    Body(asked): Body<CodeRequest>,
 ) -> Json<CodeAnswer> {
     let role = match asked.role {
         Some(AskedRole::Read) => Role::Read,

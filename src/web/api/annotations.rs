@@ -10,6 +10,7 @@ use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
 use crate::outcome::{visible, visible_block};
 
 use super::audit::{Action, Who, event};
+use super::body::Body;
 use super::runs::limit;
 use super::table::{Asked, Format, Listing};
 use super::{ApiState, Failure, incidents, names};
@@ -30,6 +31,7 @@ const PAST_MS: i64 = 30 * 24 * 60 * MINUTE_MS;
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct AnnotateRequest {
     /// What happened, in at most 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     text: String,
     /// The probe that it is about; about all if absent.
     probe: Option<String>,
@@ -84,6 +86,7 @@ pub(in crate::web) struct AnnotationsQuery {
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct NoteRequest {
     /// At most 2,000 characters.
+    #[schema(min_length = 1, max_length = 2_000)]
     text: String,
     /// Who says so.
     by: Option<String>,
@@ -95,7 +98,7 @@ pub(in crate::web) struct NoteRequest {
 pub(in crate::web) async fn annotate(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<AnnotateRequest>,
+    Body(asked): Body<AnnotateRequest>,
 ) -> Result<Json<AnnotateAnswer>, Failure> {
     let text = written(&visible(asked.text.trim()), ANNOTATION, "an annotation")?;
     let what = asked.what.as_deref().map_or("deploy", str::trim);
@@ -136,7 +139,7 @@ pub(in crate::web) async fn note(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
-    Json(asked): Json<NoteRequest>,
+    Body(asked): Body<NoteRequest>,
 ) -> Result<Json<NoteAnswer>, Failure> {
     let text = written(&visible_block(asked.text.trim()), NOTE, "a note")?;
     let incident = incidents::known(&api, &id).await?;

@@ -18,6 +18,7 @@ use crate::web::model::incident::{FailedRun, HowEnded, Member, notes};
 use crate::web::pages::facts_of_incident;
 
 use super::audit::{Action, Who};
+use super::body::Body;
 use super::runs::{limit, short};
 use super::table::{Asked, Format, Listing};
 use super::verbs::{said, until_and_why};
@@ -242,7 +243,7 @@ pub(in crate::web) async fn acknowledge(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
-    Json(asked): Json<AckRequest>,
+    Body(asked): Body<AckRequest>,
 ) -> Result<Json<AckAnswer>, Failure> {
     let (by, reason) = (who.or(asked.by), said(asked.reason));
     let incident = find(&open(&api).await?, &id).cloned();
@@ -275,7 +276,7 @@ pub(in crate::web) async fn close(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
-    Json(asked): Json<CloseRequest>,
+    Body(asked): Body<CloseRequest>,
 ) -> Result<Json<CloseAnswer>, Failure> {
     let (Some(by), Some(why)) = (who.known_or(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));

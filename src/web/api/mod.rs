@@ -9,9 +9,11 @@
 
 pub(in crate::web) mod annotations;
 pub(in crate::web) mod audit;
+mod body;
 mod certificates;
 mod failure;
 pub(in crate::web) mod incidents;
+mod maintenance;
 pub(in crate::web) mod mutes;
 mod names;
 mod openapi;
@@ -40,6 +42,7 @@ use crate::web::{Recent, Snapshots};
 
 use super::access::login_code;
 
+pub(in crate::web) use body::Body;
 pub use certificates::{CertificateList, CertificateView};
 pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
@@ -52,13 +55,14 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 29] = [
+pub const ROUTES: [(&str, &str); 31] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/{id}"),
     ("GET", "/api/v1/runs/{id}/beside"),
+    ("GET", "/api/v1/runs/{id}/artifacts"),
     ("GET", "/api/v1/incidents"),
     ("GET", "/api/v1/incidents/{id}"),
     ("GET", "/api/v1/incidents/{id}/analysis"),
@@ -71,6 +75,7 @@ pub const ROUTES: [(&str, &str); 29] = [
     ("GET", "/api/v1/annotations"),
     ("POST", "/api/v1/annotations"),
     ("GET", "/api/v1/certificates"),
+    ("GET", "/api/v1/maintenance"),
     ("GET", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes/end"),
@@ -141,6 +146,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/runs", get(runs::list))
         .route("/api/v1/runs/{id}", get(runs::one))
         .route("/api/v1/runs/{id}/beside", get(runs::beside))
+        .route("/api/v1/runs/{id}/artifacts", get(runs::artifacts))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
         .route("/api/v1/incidents/{id}/analysis", get(incidents::analysis))
@@ -148,6 +154,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/events", get(audit::list))
         .route("/api/v1/annotations", get(annotations::list))
         .route("/api/v1/certificates", get(certificates::list))
+        .route("/api/v1/maintenance", get(maintenance::list))
         .route("/api/v1/mutes", get(mutes::list))
         .route("/api/v1/openapi.json", get(openapi::description))
 }

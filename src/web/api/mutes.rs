@@ -17,6 +17,7 @@ use crate::history::{Commit, Page, RestoredState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
 
 use super::audit::{Action, Who};
+use super::body::Body;
 use super::runs::short;
 use super::table::{Asked, FormatQuery, Listing};
 use super::verbs::{lasting, said, until_and_why};
@@ -94,6 +95,7 @@ pub(in crate::web) struct MuteRequest {
     /// The subject that is muted, in at most 500 characters.
     subject: Option<String>,
     /// For how long, at most a year; until somebody says so if absent.
+    #[schema(exclusive_minimum = 0, maximum = 31_622_400)]
     for_seconds: Option<f64>,
     /// Who says so.
     by: Option<String>,
@@ -170,7 +172,7 @@ pub(in crate::web) async fn list(
 pub(in crate::web) async fn mute(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<MuteRequest>,
+    Body(asked): Body<MuteRequest>,
 ) -> Result<Json<MuteAnswer>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
@@ -206,7 +208,7 @@ pub(in crate::web) async fn mute(
 pub(in crate::web) async fn end(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<UnmuteRequest>,
+    Body(asked): Body<UnmuteRequest>,
 ) -> Result<Json<UnmuteAnswer>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.

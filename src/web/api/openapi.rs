@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
 use crate::web::access;
 use crate::web::problem::{MEDIA_TYPE, Problem};
 
-use super::{annotations, audit, certificates, incidents, mutes, operations, probes, runs, status, verbs, verify};
+use super::{annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, verbs, verify};
 
 /// The description.
 #[derive(OpenApi)]
@@ -31,6 +31,7 @@ use super::{annotations, audit, certificates, incidents, mutes, operations, prob
         runs::list,
         runs::one,
         runs::beside,
+        runs::artifacts,
         verbs::trigger,
         incidents::list,
         incidents::one,
@@ -44,6 +45,7 @@ use super::{annotations, audit, certificates, incidents, mutes, operations, prob
         annotations::list,
         annotations::annotate,
         certificates::list,
+        maintenance::list,
         mutes::list,
         mutes::mute,
         mutes::end,

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::alert::channel::send_test;
 
 use super::audit::{Action, Who};
+use super::body::Body;
 use super::verbs::ByRequest;
 use super::{ApiState, Failure};
 
@@ -72,7 +73,7 @@ pub(in crate::web) struct TestAnswer {
 pub(in crate::web) async fn sweep(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<ByRequest>,
+    Body(asked): Body<ByRequest>,
 ) -> Result<Json<SweepOutcome>, Failure> {
     let outcome = (api.sweep)().await.map_err(Failure::conflict)?;
     let by = who.or(asked.by);
@@ -89,7 +90,7 @@ pub(in crate::web) async fn test_channel(
     Extension(api): Extension<ApiState>,
     Path(name): Path<String>,
     who: Who,
-    Json(asked): Json<ByRequest>,
+    Body(asked): Body<ByRequest>,
 ) -> Result<Json<TestAnswer>, Failure> {
     let alerting = api.alerting();
     let tested = send_test(&api.page_client, &alerting, &api.alerts.secrets(), Some(&name)).await;

@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::base::did_you_mean;
-use crate::history::{Comparison, Page, RunDetail, RunFilter, RunView};
+use crate::history::{ArtifactView, Comparison, Page, RunDetail, RunFilter, RunView};
 use crate::outcome::{Reason, Verdict};
 
 use super::table::{Asked, Format, Listing};
@@ -94,6 +94,18 @@ pub(in crate::web) async fn beside(
 ) -> Result<Json<Comparison>, Failure> {
     let run = known(&api, id).await?.run;
     api.read(api.reader.comparison(run.run_id)).await.map(Json)
+}
+
+/// What else was kept of a run: the names, types and sizes of its artifacts.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/artifacts", tag = "runs", params(("id" = String, Path, description = "The run's id.")),
+    responses((status = 200, description = "All of them.", body = Page<ArtifactView>)))]
+pub(in crate::web) async fn artifacts(
+    Extension(api): Extension<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<Page<ArtifactView>>, Failure> {
+    let run = known(&api, id).await?.run;
+    let items = api.read(api.reader.artifacts(run.run_id)).await?;
+    Ok(Json(Page { items, next: None }))
 }
 
 async fn known(api: &ApiState, id: String) -> Result<RunDetail, Failure> {

@@ -1,5 +1,6 @@
 //! How the service stands.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use axum::extract::Query;
@@ -13,7 +14,9 @@ use crate::alert::status::{
 };
 use crate::base::time::epoch_ms;
 use crate::history::Page;
+use crate::plan::Probe;
 use crate::schedule::Pause;
+use crate::web::model::overview::Filter;
 use crate::web::secrets::{MissingSecret, missing_secrets};
 
 use super::mutes::MuteView;
@@ -186,6 +189,8 @@ pub(in crate::web) struct CanariesQuery {
     probe: Option<String>,
     /// In this region.
     region: Option<String>,
+    /// Words that each stand in its id, or in the owner, the summary or a tag of its probe.
+    q: Option<String>,
     /// That stand so: passing, unknown, muted, suspect, `no_data` or failing.
     standing: Option<String>,
     /// The page's size, 1 to 500; 50 unless said.
@@ -213,12 +218,16 @@ pub(in crate::web) async fn canaries(
         return Err(Failure::bad(format!("`{}` is no standing; known are {known}", short(unknown))));
     }
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let words = wanted.q.iter().flat_map(|words| words.split_whitespace()).take(8).map(str::to_lowercase).collect();
+    let (filter, plan) = (Filter { words, ..Filter::default() }, api.plan());
+    let probes: HashMap<&str, &Probe> = plan.probes.iter().map(|probe| (&*probe.name, &**probe)).collect();
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     let mut found = status.canaries.into_iter().filter(|canary| {
         wanted.after.as_deref().is_none_or(|after| canary.canary.as_str() > after)
             && is(&wanted.probe, &canary.probe)
             && is(&wanted.region, &canary.region)
             && is(&wanted.standing, canary.standing.as_str())
+            && filter.admits(probes.get(&*canary.probe).copied(), canary)
     });
     let items: Vec<CanaryStatus> = found.by_ref().take(limit).collect();
     let next = found.next().and(items.last().map(|canary| canary.canary.clone()));

@@ -12,6 +12,7 @@ use crate::outcome::visible;
 use crate::schedule::{Pause, PauseTarget};
 
 use super::audit::{Action, Who};
+use super::body::Body;
 use super::{ApiState, Failure, names};
 
 /// The most canaries that one request runs.
@@ -24,6 +25,7 @@ pub(in crate::web) struct PauseRequest {
     /// A probe's name or a canary's id.
     target: String,
     /// For how long, at most a year; until somebody says so if absent.
+    #[schema(exclusive_minimum = 0, maximum = 31_622_400)]
     for_seconds: Option<f64>,
     /// Who says so.
     by: Option<String>,
@@ -95,7 +97,7 @@ pub(in crate::web) struct NotStarted {
 pub(in crate::web) async fn pause(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<PauseRequest>,
+    Body(asked): Body<PauseRequest>,
 ) -> Result<Json<PauseAnswer>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
@@ -115,7 +117,7 @@ pub(in crate::web) async fn pause(
 pub(in crate::web) async fn resume(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<TargetRequest>,
+    Body(asked): Body<TargetRequest>,
 ) -> Result<Json<ResumeAnswer>, Failure> {
     let plan = api.plan();
     let pauses = api.scheduler.pauses();
@@ -152,7 +154,7 @@ pub(in crate::web) async fn resume(
 pub(in crate::web) async fn trigger(
     Extension(api): Extension<ApiState>,
     who: Who,
-    Json(asked): Json<TargetRequest>,
+    Body(asked): Body<TargetRequest>,
 ) -> Result<Json<TriggerAnswer>, Failure> {
     let plan = api.plan();
     let canaries = names::canaries(&plan, &asked.target);

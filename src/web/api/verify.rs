@@ -15,6 +15,7 @@ use crate::history::{Page, RunFilter, RunView};
 use crate::plan::{Canary, CanaryId, Plan};
 
 use super::audit::{Action, Who};
+use super::body::Body;
 use super::incidents::{self, KnownIncident};
 use super::verbs::ByRequest;
 use super::{Api, ApiState, Failure};
@@ -102,7 +103,7 @@ pub(in crate::web) async fn start(
     Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     who: Who,
-    Json(asked): Json<ByRequest>,
+    Body(asked): Body<ByRequest>,
 ) -> Result<Json<VerifyAnswer>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let incident = incidents::find(&status.incidents, &id).ok_or_else(|| incidents::not_open(&id))?;

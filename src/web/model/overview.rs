@@ -45,7 +45,8 @@ impl Filter {
         self.words.is_empty() && self.health.is_none() && self.region.is_none()
     }
 
-    fn admits(&self, probe: Option<&Probe>, canary: &CanaryStatus) -> bool {
+    /// Whether a canary is shown; its probe is none that was removed.
+    pub(in crate::web) fn admits(&self, probe: Option<&Probe>, canary: &CanaryStatus) -> bool {
         let text = |word: &String| {
             let within = |text: &str| text.to_lowercase().contains(word.as_str());
             within(&canary.canary)

@@ -5,6 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::base::time::epoch_ms;
 use crate::plan::{Maintenance, MaintenanceTime, Plan};
 
@@ -14,7 +17,7 @@ use super::words;
 const NAMED: usize = 8;
 
 /// A window of maintenance.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::web) struct Window {
     /// What people call it.
     pub(in crate::web) name: String,

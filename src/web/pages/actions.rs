@@ -17,7 +17,7 @@ use crate::web::Api;
 use crate::web::access::{Base, Form, own_page};
 use crate::web::api::audit::Who;
 use crate::web::api::operations::TestAnswer;
-use crate::web::api::{Failure, annotations, incidents, mutes, operations, verbs, verify};
+use crate::web::api::{Body, Failure, annotations, incidents, mutes, operations, verbs, verify};
 use crate::web::model::overview::encoded;
 use crate::web::model::words;
 
@@ -213,8 +213,8 @@ pub(super) async fn test_channel(api: Handles, base: Bases, Path(name): Path<Str
 }
 
 /// What the API's route is asked with.
-fn request<T: DeserializeOwned>(asked: Value) -> Result<Json<T>, Failure> {
-    serde_json::from_value(asked).map(Json).map_err(|error| Failure::bad(format!("this form cannot be used: {error}")))
+fn request<T: DeserializeOwned>(asked: Value) -> Result<Body<T>, Failure> {
+    serde_json::from_value(asked).map(Body).map_err(|error| Failure::bad(format!("this form cannot be used: {error}")))
 }
 
 fn some(text: &str) -> Option<&str> {
