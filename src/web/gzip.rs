@@ -49,7 +49,10 @@ pub(super) async fn page(request: Request, next: Next) -> Response {
     let Ok(plain) = to_bytes(body, PAGE_BYTES).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    match compressed(&plain) {
+    let to_compress = plain.clone();
+    // It may be megabytes, and others wait for this thread.
+    let made = tokio::task::spawn_blocking(move || compressed(&to_compress)).await;
+    match made.map_err(std::io::Error::from).flatten() {
         Ok(small) => {
             parts.headers.remove(header::CONTENT_LENGTH);
             parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

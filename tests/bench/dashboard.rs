@@ -1,11 +1,19 @@
-//! What the dashboard asks the store, on a store of a million runs: how long each question takes.
+//! The dashboard: how long its questions to the store take, how long its pages, how large those are, and what viewers cost.
 //!
-//!     cargo bench --bench dashboard [-- --short]
+//!     cargo bench --bench dashboard [-- --short] [store|pages|viewers]… [--canaries N] [--days N]
 //!
-//! The file is what a prober leaves that has run for 90 days with the default retention.
+//! `store` asks a store of a million runs directly, which a prober leaves that has run for 90 days with the default retention.
+//! `pages` starts the real service on 30 days of 10,000 canaries, which are asked every minute, and asks for every page. `viewers`
+//! has 200 connections follow pages of a service that probes 10,000 canaries every minute.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+#[path = "../support/counting_store.rs"]
+mod counting_store;
 mod history;
+#[expect(dead_code, reason = "another benchmark uses the rest")]
+mod process;
+mod target;
+mod viewing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,33 +27,97 @@ use serinus::history::{EventFilter, MarksPage, ReadFuture, Reader as _, RunFilte
 use serinus::outcome::Reason;
 use serinus::plan::Canary;
 
+use viewing::{Fleet, History, Viewed};
+
 /// As in the program itself.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Probes, cells of each, and days.
-const WHOLE: (usize, usize, u32) = (23, 10, 90);
-const SHORT: (usize, usize, u32) = (3, 4, 35);
+/// How much of everything.
+struct Size {
+    /// Probes of the store that is asked directly, cells of each, and days.
+    store: (usize, usize, u32),
+    /// Canaries of the service whose pages are asked for, and days.
+    pages: (usize, u32),
+    /// How often each page is.
+    times: usize,
+    /// Canaries of the service that is followed, viewers, and for how many seconds.
+    viewers: (usize, usize, u64),
+}
+
+const WHOLE: Size = Size { store: (23, 10, 90), pages: (10_000, 30), times: 100, viewers: (10_000, 200, 60) };
+const SHORT: Size = Size { store: (3, 4, 35), pages: (1_000, 7), times: 3, viewers: (100, 20, 5) };
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// Parts of the benchmark.
+const PARTS: [&str; 3] = ["store", "pages", "viewers"];
+
 fn main() {
+    rustls::crypto::ring::default_provider().install_default().expect("nothing else chose a provider");
     // Cargo adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let (probes, cells, days) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => WHOLE,
-        ["--short"] => SHORT,
-        _ => {
-            println!("usage: cargo bench --bench dashboard [-- --short]");
-            std::process::exit(2);
-        }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--role", "target", _] => target::role(),
+        ["--role", "dashboard", task] => viewing::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ref words => measure(words),
+    }
+}
+
+fn measure(words: &[&str]) {
+    let mut size = if words.contains(&"--short") { SHORT } else { WHOLE };
+    let number = |option: &str| {
+        let at = words.iter().position(|word| *word == option)?;
+        Some(words.get(at + 1).and_then(|word| word.parse::<usize>().ok()).unwrap_or_else(|| usage()))
     };
+    let is_known =
+        |word: &&str| PARTS.contains(word) || ["--short", "--canaries", "--days"].contains(word) || word.parse::<usize>().is_ok();
+    if !words.iter().all(is_known) {
+        usage();
+    }
+    if let Some(canaries) = number("--canaries") {
+        (size.pages.0, size.viewers.0) = (canaries, canaries);
+    }
+    if let Some(days) = number("--days") {
+        size.pages.1 = u32::try_from(days).unwrap_or_else(|_| usage());
+    }
+    let is_chosen = |part: &str| words.contains(&part) || !words.iter().any(|word| PARTS.contains(word));
+    if is_chosen("store") {
+        ask_store(size.store);
+    }
+    if is_chosen("pages") {
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let fleet = fleet(size.pages.0);
+        viewing::make(directory.path(), History { fleet, days: size.pages.1 });
+        viewing::pages(&mut Viewed::start(directory.path(), fleet), size.times);
+    }
+    if is_chosen("viewers") {
+        let (canaries, viewers, seconds) = size.viewers;
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let fleet = fleet(canaries);
+        viewing::make(directory.path(), History { fleet, days: 0 });
+        viewing::viewers(&mut Viewed::start(directory.path(), fleet), viewers, Duration::from_secs(seconds));
+    }
+}
+
+/// Probes of fifty canaries each.
+fn fleet(canaries: usize) -> Fleet {
+    Fleet { probes: (canaries / 50).max(1), cells: 25 }
+}
+
+fn usage() -> ! {
+    println!("usage: cargo bench --bench dashboard -- [--short] [store|pages|viewers]… [--canaries N] [--days N]");
+    std::process::exit(2);
+}
+
+fn ask_store((probes, cells, days): (usize, usize, u32)) {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let canaries = canaries(directory.path(), probes, cells);
     let path = directory.path().join("history.db");
     let now = SystemTime::now();
     let began = Instant::now();
-    history::fill(&path, &canaries, days, Duration::from_mins(1), now, 7);
+    history::fill(&path, &canaries, (days, history::Pattern::Day), Duration::from_mins(1), now, 7);
     let size = std::fs::metadata(&path).map_or(0, |file| file.len() >> 20);
     println!("{} canaries, {days} days: {size} MiB, made in {:.1} s\n", canaries.len(), began.elapsed().as_secs_f64());
     println!("| question | rows | first, ms | again, ms |");

@@ -1,7 +1,7 @@
 //! A store of many canaries and many days, made quickly: as a prober would leave it that has run for so long.
 //!
-//! One day is really recorded, by the store itself, with its hours. Every day before is a copy of that day in plain SQL, as much
-//! of it as the default retention leaves: all runs, then those that did not pass, then hours only. Hours are therefore always
+//! One day, or one hour, is really recorded, by the store itself, with its hours. Every one before is a copy of it in plain SQL, as
+//! much of it as the default retention leaves: all runs, then those that did not pass, then hours only. Hours are therefore always
 //! the sum of their runs.
 
 use std::path::Path;
@@ -32,21 +32,51 @@ pub(crate) fn settings(path: &Path) -> StoreSettings {
     StoreSettings { path: path.to_owned(), keep_passed, keep_failed, keep_rollups, bodies: Bodies::Failed }
 }
 
-/// Makes the file of these canaries, whose runs were due at this interval since so many whole days and the hours of this day. The
-/// same seed gives the same runs. Every tenth canary is out for some minutes a day.
-pub(crate) fn fill(path: &Path, canaries: &[Arc<Canary>], days: u32, every: Duration, now: SystemTime, seed: u64) {
+/// What is really recorded, and repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// A day, in which every tenth canary is out for some minutes.
+    Day,
+    /// An hour, in which as many are out at a time: then a large store is made in minutes, and the same canaries are out each hour.
+    Hour,
+}
+
+impl Pattern {
+    fn hours(self) -> u32 {
+        match self {
+            Self::Day => 24,
+            Self::Hour => 1,
+        }
+    }
+
+    fn length(self) -> Duration {
+        Duration::from_hours(self.hours().into())
+    }
+}
+
+/// Makes the file of these canaries, whose runs were due at this interval since so many days, and since the last whole day or hour
+/// of the pattern. The same seed gives the same runs.
+pub(crate) fn fill(
+    path: &Path,
+    canaries: &[Arc<Canary>],
+    (days, pattern): (u32, Pattern),
+    every: Duration,
+    now: SystemTime,
+    seed: u64,
+) {
     let mut rng = Rng::with_seed(seed);
     let template = path.with_extension("day");
     let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
-    let midnight = SystemTime::UNIX_EPOCH + Duration::from_hours(since_epoch.as_secs() / DAY.as_secs() * 24);
-    let outages: Vec<Option<(Duration, Duration)>> = canaries.iter().map(|_| outage(&mut rng)).collect();
+    let length = pattern.length();
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch.as_secs() / length.as_secs() * length.as_secs());
+    let outages: Vec<Option<(Duration, Duration)>> = canaries.iter().map(|_| outage(pattern, &mut rng)).collect();
 
-    record(&template, canaries, &outages, (midnight - DAY, midnight), every, &mut rng);
-    record(path, canaries, &[], (midnight, midnight), every, &mut rng);
-    copy(&template, path, days).expect("the file can be written");
+    record(&template, canaries, &outages, (end - length, end), every, &mut rng);
+    record(path, canaries, &[], (end, end), every, &mut rng);
+    copy(&template, path, days, pattern).expect("the file can be written");
     let hours = (0..days * 24).step_by(6);
-    let events = hours.map(|hours| event(canaries, midnight - Duration::from_hours(hours.into()), &mut rng)).collect();
-    record(path, canaries, &outages, (midnight, now), every, &mut rng);
+    let events = hours.map(|hours| event(canaries, end - Duration::from_hours(hours.into()), &mut rng)).collect();
+    record(path, canaries, &outages, (end, now), every, &mut rng);
     let store = SqliteStore::open(&settings(path), now).expect("the store can be opened");
     written(store.commit(Commit { events, ..Commit::default() }));
     assert!(store.close(Duration::from_mins(1)), "everything is written");
@@ -56,10 +86,16 @@ pub(crate) fn fill(path: &Path, canaries: &[Arc<Canary>], days: u32, every: Dura
     }
 }
 
-/// When a canary is out, from midnight on, and for how long.
-fn outage(rng: &mut Rng) -> Option<(Duration, Duration)> {
+/// The same with the last hour alone, for as many canaries as take too long to make whole days of.
+pub(crate) fn fill_hour(path: &Path, canaries: &[Arc<Canary>], every: Duration, now: SystemTime, seed: u64) {
+    record(path, canaries, &[], (now - Duration::from_hours(1), now), every, &mut Rng::with_seed(seed));
+}
+
+/// When a canary is out, from the pattern's beginning on, and for how long.
+fn outage(pattern: Pattern, rng: &mut Rng) -> Option<(Duration, Duration)> {
     let minutes = |from: u64, to: u64, rng: &mut Rng| Duration::from_secs(rng.u64(from * 60..to * 60));
-    (rng.u8(..10) == 0).then(|| (minutes(0, 24 * 60, rng), minutes(5, 40, rng)))
+    let hours = pattern.hours();
+    (rng.u32(..240 / hours) == 0).then(|| (minutes(0, u64::from(hours) * 60, rng), minutes(5, 40, rng)))
 }
 
 /// Records the runs of this time with their hours.
@@ -76,7 +112,7 @@ fn record(
     let mut due = from;
     while due < to {
         let at = due.duration_since(from).unwrap_or_default();
-        for (canary, outage) in canaries.iter().zip(outages) {
+        for (canary, outage) in canaries.iter().zip(outages.iter().chain(std::iter::repeat(&None))) {
             let is_out = outage.is_some_and(|(since, length)| (since..since + length).contains(&at));
             commit.runs.push(Record { report: Arc::new(run(canary, due, draw(is_out, rng), rng)), counted: true });
             if commit.runs.len() == CHUNK {
@@ -94,8 +130,8 @@ fn written(durable: Durable) {
     durable.blocking_recv().expect("the store writes");
 }
 
-/// Copies the day, the oldest copy first, so that numbers ascend with time.
-fn copy(template: &Path, into: &Path, days: u32) -> rusqlite::Result<()> {
+/// Copies the day or hour, the oldest copy first, so that numbers ascend with time.
+fn copy(template: &Path, into: &Path, days: u32, pattern: Pattern) -> rusqlite::Result<()> {
     let connection = Connection::open(into)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.execute("ATTACH ? AS day", [template.to_string_lossy()])?;
@@ -104,29 +140,32 @@ fn copy(template: &Path, into: &Path, days: u32) -> rusqlite::Result<()> {
         transaction.execute(&format!("INSERT INTO main.{table} SELECT * FROM day.{table}"), [])?;
     }
     let runs_of_day: i64 = transaction.query_row("SELECT max(id) FROM day.runs", [], |row| row.get(0))?;
-    let [all, failed, hours] = KEPT;
-    for (number, ago) in (0..days).rev().enumerate() {
+    let a_day = 24 / pattern.hours();
+    let [all, failed, hours] = KEPT.map(|days| days * a_day);
+    let copies = days * a_day;
+    for (number, ago) in (0..copies).rev().enumerate() {
+        let hours_ago = i64::from(ago * pattern.hours());
         let first = i64::try_from(number).unwrap_or(i64::MAX) * runs_of_day;
         if ago < failed {
-            runs(&transaction, first, i64::from(ago), ago < all)?;
+            runs(&transaction, first, hours_ago, ago < all)?;
         }
         if ago < hours {
             transaction.execute(
-                "INSERT INTO main.rollups SELECT canary, hour - ?1 * 24, passed, failed, errored, missed, blocked, skipped,
+                "INSERT INTO main.rollups SELECT canary, hour - ?1, passed, failed, errored, missed, blocked, skipped,
                  durations, steps, reasons, ticks, degraded FROM day.rollups",
-                [ago],
+                [hours_ago],
             )?;
         }
     }
-    let before_last = i64::from(days.saturating_sub(1)) * runs_of_day;
+    let before_last = i64::from(copies.saturating_sub(1)) * runs_of_day;
     transaction
         .execute("INSERT OR REPLACE INTO main.marks (name, value) VALUES ('rolled_up', ?)", [before_last + runs_of_day])?;
     transaction.execute("INSERT INTO main.comparisons SELECT run + ?1, before, beside FROM day.comparisons", [before_last])?;
     transaction.commit()
 }
 
-/// Copies the runs of the day so many days back, with numbers after this one; all, or only those that did not pass.
-fn runs(connection: &Connection, first: i64, ago: i64, all: bool) -> rusqlite::Result<()> {
+/// Copies the runs so many hours back, with numbers after this one; all, or only those that did not pass.
+fn runs(connection: &Connection, first: i64, hours_ago: i64, all: bool) -> rusqlite::Result<()> {
     let wanted = if all { "true" } else { "verdict <> 0" };
     // Of its id, a run keeps what is by chance.
     connection.execute(
@@ -136,7 +175,7 @@ fn runs(connection: &Connection, first: i64, ago: i64, all: bool) -> rusqlite::R
              CAST(unhex(printf('%012x', due_ms - ?2)) || substr(run_id, 7) AS BLOB), late_ms, duration_us, verdict, reason, trace,
              counted, shape, times, degraded FROM day.runs WHERE {wanted} ORDER BY id"
         ),
-        [first, ago * 86_400_000],
+        [first, hours_ago * 3_600_000],
     )?;
     connection.execute(
         &format!(

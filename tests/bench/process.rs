@@ -51,6 +51,11 @@ impl Role {
         Self { child, input, output }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line it says.
     pub(crate) fn hear<T: DeserializeOwned>(&mut self) -> T {
         let mut line = String::new();

@@ -13,6 +13,8 @@ mod again;
 mod alertmanager;
 #[path = "../support/book.rs"]
 mod book;
+#[path = "../support/counting_store.rs"]
+mod counting_store;
 #[expect(dead_code, reason = "a benchmark uses the rest")]
 #[path = "../support/days.rs"]
 mod days;
@@ -71,6 +73,7 @@ mod http_tls;
 mod http_wire;
 mod layout;
 mod module_table;
+mod page_questions;
 mod real_intervals;
 mod reference_docs;
 mod run_semantics;

@@ -79,7 +79,8 @@ pub(in crate::web) fn strip<'a>(axis: Axis, canaries: impl IntoIterator<Item = (
     for (of, mark) in canaries {
         let Ok(bin) = usize::try_from((mark.due_ms - axis.from_ms).div_euclid(step)) else { continue };
         if let Some(known) = worst.get_mut(bin)
-            && known.is_none_or(|(kind, ..)| mark.kind >= kind)
+            // Of alike ones the first, so that a strip stays as it is while more of them come.
+            && known.is_none_or(|(kind, due_ms, _)| mark.kind > kind || mark.kind == kind && mark.due_ms < due_ms)
         {
             *known = Some((mark.kind, mark.due_ms, of));
         }
@@ -172,6 +173,15 @@ mod tests {
         let marks = strip(axis(), runs.iter().map(|run| (7, run)));
         let told: Vec<_> = marks.iter().map(|mark| (mark.class, mark.due_ms - begin, mark.of)).collect();
         assert_eq!(told, [("f", 61_000, 7), ("p", 120_000, 7)]);
+    }
+
+    #[test]
+    fn of_alike_runs_the_first_stands_so_that_later_ones_change_nothing() {
+        let begin = axis().from_ms;
+        let runs = [5_000, 3_000, 20_000].map(|at| mark(begin + at, MarkKind::Passed));
+        let of = |runs: &[Mark]| strip(axis(), runs.iter().enumerate());
+        assert_eq!(of(&runs), of(&runs[..2]));
+        assert_eq!((of(&runs)[0].due_ms - begin, of(&runs)[0].of), (3_000, 1));
     }
 
     #[test]

@@ -1,0 +1,146 @@
+//! What a page asks the store: as much for a thousand canaries as for ten. How long that takes is measured by
+//! `cargo bench --bench dashboard`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serinus::app::{Running, ServiceParts, store_in_memory};
+use serinus::config;
+use serinus::history::{Commit, Record, Recorder as _};
+use serinus::plan::Canary;
+use serinus::run::{Finished, RunRequest, StallLog};
+use serinus::schedule::Runner;
+
+use crate::counting_store::{CountingStore, Questions};
+use crate::report;
+
+/// Nothing is due while a test lasts.
+struct Nothing;
+
+impl Runner for Nothing {
+    fn run(&self, _canary: Arc<Canary>, _request: RunRequest) -> BoxFuture<'static, Finished> {
+        std::future::pending().boxed()
+    }
+}
+
+/// A service whose canaries have failed once each, and its store.
+struct Service {
+    running: Running,
+    store: Arc<CountingStore>,
+}
+
+impl Service {
+    async fn start(folder: &Path, canaries: usize) -> Self {
+        let cells = (0..canaries / 2).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
+        let probe = format!(
+            "name = \"p\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
+             deadline = \"5s\"\n[slo]\nsuccess = 0.99\n[matrix]\nshard = [{cells}]\n\
+             {}{}",
+            step("write"),
+            step("read")
+        );
+        std::fs::write(folder.join("p.toml"), probe).unwrap();
+        let text = "regions = [\"eu\", \"us\"]\nprobes = [\"p.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                    [notify.webhook]\nurl = \"http://127.0.0.1:9/\"\n";
+        std::fs::write(folder.join("serinus.toml"), text).unwrap();
+        let loaded = config::load(&folder.join("serinus.toml"), []);
+        let service = loaded.service.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
+        assert_eq!(service.plan.canaries.len(), canaries);
+        let store = CountingStore::new(store_in_memory());
+        let runs = service.plan.canaries.iter().map(failed).collect();
+        store.commit(Commit { runs, ..Commit::default() }).await.unwrap();
+        let parts = ServiceParts {
+            service,
+            secrets: Arc::default(),
+            runner: Arc::new(Nothing),
+            stalls: Arc::new(StallLog::default()),
+            watchers: Vec::new(),
+            jobs: Vec::new(),
+            store: store.clone(),
+            engine: None,
+            self_check: None,
+            source: None,
+        };
+        Self { running: Running::start(parts).await.unwrap(), store }
+    }
+
+    /// What a page asks, but for what is asked beside all pages, which follows what is written.
+    async fn asked_by(&self, path: &str) -> Questions {
+        let before = self.store.asked();
+        let page = get(self.running.address(), path).await;
+        assert!(page.contains("</html>"), "{path}: {page}");
+        let new = |(question, times): (&'static str, u64)| {
+            let new = times - before.get(question).copied().unwrap_or_default();
+            (question != "marks" && new > 0).then_some((question, new))
+        };
+        self.store.asked().into_iter().filter_map(new).collect()
+    }
+}
+
+fn step(name: &str) -> String {
+    format!("[[step]]\nname = \"{name}\"\nhttp.get = \"http://127.0.0.1:9/\"\nexpect = [\"status == 200\"]\n")
+}
+
+fn failed(canary: &Arc<Canary>) -> Record {
+    Record { report: Arc::new(report::failed(canary, SystemTime::now() - Duration::from_mins(5))), counted: true }
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(format!("http://{address}{path}")).send().await.unwrap().text().await.unwrap()
+}
+
+/// What each page asks where there are so many canaries.
+async fn asked_with(canaries: usize) -> BTreeMap<String, Questions> {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), canaries).await;
+    let runs = get(service.running.address(), "/api/v1/runs?limit=1").await;
+    let runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+    let run = runs["items"][0]["run_id"].as_str().unwrap();
+    let pages = [
+        "/",
+        "/?range=24h",
+        "/?open=p",
+        "/?q=eu",
+        "/probes",
+        "/probes/p",
+        "/probes/p?range=1h",
+        "/probes/p?range=90d&runs=all",
+        "/probes/p?region=eu",
+        "/runs",
+        "/runs?probe=p&verdict=not_passed",
+        "/incidents",
+        "/maintenance",
+        "/certificates",
+        "/channels",
+        "/log",
+    ];
+    let mut asked = BTreeMap::new();
+    for page in pages {
+        asked.insert(page.to_owned(), service.asked_by(page).await);
+    }
+    asked.insert("a run".to_owned(), service.asked_by(&format!("/runs/{run}")).await);
+    assert_eq!(service.running.stop().await, Vec::<String>::new());
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_asks_the_store_as_little_for_a_thousand_canaries_as_for_ten() {
+    let (few, many) = (asked_with(10).await, asked_with(1_000).await);
+    assert_eq!(few, many);
+    let total = |page: &str| many[page].values().sum::<u64>();
+    // The day is read once a minute, for all who look.
+    for (page, most) in
+        [("/", 0), ("/?range=24h", 1), ("/?open=p", 0), ("/probes", 0), ("/probes/p", 6), ("/runs", 1), ("a run", 6)]
+    {
+        assert!(total(page) <= most, "{page}: {:?}", many[page]);
+    }
+    for page in ["/incidents", "/maintenance", "/certificates", "/channels", "/log"] {
+        assert!(total(page) <= 1, "{page}: {:?}", many[page]);
+    }
+}
