@@ -11,11 +11,11 @@ use crate::alert::status::ProbeStatus;
 use crate::base::time::from_epoch_ms;
 use crate::plan::{Plan, Probe};
 use crate::web::model::Snapshot;
+use crate::web::model::probe::answers::{Answers, Marks, Question, ask, marks};
 use crate::web::model::probe::{
     Budget, Course, Description, FunnelStep, Narrowed, Need, Part, Range, ReasonBins, RegionBins, SubjectRow, TickRow, budget,
     described, funnel, latency, needs, next_ticks, of_hours, of_marks, reasons, regions, subjects, waited, waits,
 };
-use crate::web::pages::{ProbeAnswers, ProbeMarks, ProbeQuestion, ask_of_probe, marks_of_probe};
 
 use super::{ApiState, Failure, names};
 
@@ -100,12 +100,12 @@ pub(in crate::web) async fn one(
     api.recent.begun(&api.reader, &api.follower).await;
     let plan = api.plan();
     let probe = plan.probes.iter().find(|probe| *probe.name == *name).cloned();
-    let question = ProbeQuestion::of(&name, probe.as_deref(), narrowed, range, snapshot.at_ms);
-    let answers = ask_of_probe(&api, &question).await;
+    let question = Question::of(&name, probe.as_deref(), narrowed, range, snapshot.at_ms);
+    let answers = ask(&api, &question).await;
     if probe.is_none() && answers.is_empty() {
         return Err(if answers.is_away { Failure::busy() } else { names::nothing(&plan, &name) });
     }
-    let marks = marks_of_probe(&api, &snapshot.status, &name);
+    let marks = marks(&api, &snapshot.status, &name);
     let given = Given { plan, snapshot, probe, question, answers, marks };
     // It walks over thousands of hours.
     let made = tokio::task::spawn_blocking(move || given.view());
@@ -123,9 +123,9 @@ struct Given {
     plan: Arc<Plan>,
     snapshot: Arc<Snapshot>,
     probe: Option<Arc<Probe>>,
-    question: ProbeQuestion,
-    answers: ProbeAnswers,
-    marks: ProbeMarks,
+    question: Question,
+    answers: Answers,
+    marks: Marks,
 }
 
 impl Given {

@@ -32,10 +32,7 @@ mod runs;
 mod said;
 
 pub(super) use assets::style_name;
-pub(super) use incident::facts::facts as facts_of_incident;
 pub(super) use live::LiveHub;
-pub(super) use probe::answers::{Answers as ProbeAnswers, Question as ProbeQuestion, ask as ask_of_probe};
-pub(super) use probe::{Marks as ProbeMarks, marks as marks_of_probe};
 
 use axum::Router;
 use axum::middleware;

@@ -157,7 +157,7 @@ impl Group {
 impl Member {
     /// As alerting knows it now.
     pub(super) fn of(status: &MemberStatus) -> Self {
-        let without = status.without_data_since_ms.map(|since| format!("without data since {} UTC", words::clock(since)));
+        let without = status.without_data_since_ms.map(|since| format!("without data since {} UTC", words::moment(since)));
         let standing = Standing::of(status.standing);
         Self {
             name: status.name.clone(),

@@ -4,10 +4,11 @@
 //! only the store knows: who failed in it, and how, is what its messages said ([`told`]). [`IncidentModel`] is both as one. The
 //! other files are each an answer to a question about it: [`shared`] what the failing runs have in common, [`before`] what changed
 //! before it, [`seen`] whether it happened earlier, [`timeline`] what happened when, [`times`] how long it took, [`users`] how many people it may have reached, [`postmortem`] all
-//! of that as Markdown. All of them are pure and bounded. A new question is a file here and a section of the page.
+//! of that as Markdown. All of them are pure and bounded; [`facts`] alone asks the store, for the page and the API. A new question is a file here and a section of the page.
 
 pub(in crate::web) mod before;
 pub(in crate::web) mod detail;
+pub(in crate::web) mod facts;
 pub(in crate::web) mod member;
 pub(in crate::web) mod postmortem;
 pub(in crate::web) mod seen;

@@ -7,6 +7,7 @@
 
 #![expect(clippy::cast_precision_loss, reason = "there are fewer runs and bins than 2⁵²")]
 
+pub(in crate::web) mod answers;
 mod budget;
 mod course;
 mod describe;

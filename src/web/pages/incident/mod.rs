@@ -1,6 +1,5 @@
 //! `GET /incidents/{id}`: who fails, what that has in common, what changed before, and what happened since; and the same as Markdown.
 
-pub(super) mod facts;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +17,7 @@ use serde::Deserialize;
 use crate::history::{EventView, TryView};
 use crate::web::Api;
 use crate::web::api::verify::members;
+use crate::web::model::incident::facts::{IncidentFacts, facts};
 use crate::web::model::incident::postmortem::{Facts, how, postmortem};
 use crate::web::model::incident::shared::place;
 use crate::web::model::incident::timeline::Entry;
@@ -33,7 +33,6 @@ use super::frame::Frame;
 use super::moments::{at, at_both, on};
 use super::page::{Look, PageError, PageResult, html, snapshot};
 use crate::web::pages::runbook::ShownRunbook;
-use facts::{IncidentFacts, facts};
 
 /// Members of a group that are shown.
 const MEMBERS: usize = 40;

@@ -7,6 +7,7 @@ use crate::alert::Status;
 use crate::history::EventView;
 use crate::plan::testing as plan;
 use crate::web::model::Snapshot;
+use crate::web::model::incident::facts::IncidentFacts;
 use crate::web::model::incident::seen::Earlier;
 use crate::web::model::incident::testing::{event, failed, incident, member, row, try_of};
 use crate::web::model::incident::{
@@ -14,7 +15,6 @@ use crate::web::model::incident::{
 };
 
 use super::super::frame::{Alarm, Frame, Viewer};
-use super::facts::IncidentFacts;
 use super::page;
 
 const HOSTILE: &str =

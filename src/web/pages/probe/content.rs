@@ -18,7 +18,7 @@ use crate::web::model::{Snapshot, words};
 
 use super::super::chart::{self, Bound, Chart, MapRow};
 use super::super::overview::glyph;
-use super::answers::{Answers, Question};
+use crate::web::model::probe::answers::{Answers, Question};
 use crate::web::pages::runbook::ShownRunbook;
 
 const HOUR_MS: i64 = 3_600_000;

@@ -4,13 +4,11 @@
 //! take its time, since it walks over thousands of hours. What is known of the probe is made in `web::model::probe`, and drawn by
 //! [`chart`](super::chart). A probe that was removed shows the history that is left of it.
 
-pub(super) mod answers;
 mod content;
 mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -22,8 +20,8 @@ use serde::Deserialize;
 use crate::web::Api;
 use crate::web::api::{Failure, nothing};
 use crate::web::model::overview::encoded;
+use crate::web::model::probe::answers::{Question, ask, marks};
 use crate::web::model::probe::{Narrowed, Quantile, Range};
-use crate::web::model::recent::Mark;
 use crate::web::model::strip::{HEIGHT, WIDTH};
 use crate::web::model::words;
 
@@ -32,7 +30,6 @@ use super::chart;
 use super::frame::Frame;
 use super::page::{Look, PageError, PageResult, html, snapshot};
 use crate::web::pages::runbook::ShownRunbook;
-use answers::{Question, ask};
 use content::{Content, Given};
 use source::{Source, source};
 
@@ -119,16 +116,6 @@ pub(super) async fn probe(
         source,
     };
     Ok(html(&page))
-}
-
-/// The marks of canaries by their ids.
-pub(in crate::web) type Marks = BTreeMap<String, Vec<Mark>>;
-
-/// The marks of the probe's canaries.
-pub(in crate::web) fn marks(api: &Api, status: &crate::alert::Status, probe: &str) -> Marks {
-    let marks = api.recent.marks();
-    let of_probe = status.canaries.iter().filter(|canary| canary.probe == probe);
-    of_probe.map(|canary| (canary.canary.clone(), marks.of(&canary.canary).copied().collect())).collect()
 }
 
 fn is_paused(api: &Api, probe: &str, target: &str) -> bool {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use askama::Template as _;
 
-use super::answers::Answers;
 use super::content::{Content, Given};
 use super::*;
 use crate::alert::Status;
@@ -14,6 +13,8 @@ use crate::alert::status::CanaryStatus;
 use crate::history::{EventView, RollupView, RunView, Sketch, StepHour};
 use crate::plan::{Cell, CellValue, Probe, Slo, testing};
 use crate::web::model::Snapshot;
+use crate::web::model::probe::answers::Answers;
+use crate::web::model::recent::Mark;
 use crate::web::model::recent::MarkKind;
 use crate::web::pages::frame::{Alarm, Viewer};
 

@@ -1,5 +1,10 @@
 //! What the page of a probe asks the store: seven questions at most, however many canaries the probe has.
 
+use std::collections::BTreeMap;
+
+use super::super::recent::Mark;
+use super::{Bins, Narrowed, Range};
+use crate::alert::Status;
 use crate::base::time::signed_millis;
 use crate::history::{
     EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Page, ReadFuture, Reader, RollupView,
@@ -8,7 +13,6 @@ use crate::history::{
 use crate::outcome::Verdict;
 use crate::plan::Probe;
 use crate::web::Api;
-use crate::web::model::probe::{Bins, Narrowed, Range};
 
 const HOUR_MS: i64 = 3_600_000;
 /// Events that are drawn.
@@ -154,4 +158,14 @@ fn hours(reader: &dyn Reader, question: &Question, since_ms: i64, until_ms: i64)
     };
     let answer = reader.rollups(canary.clone(), since_ms, until_ms);
     Box::pin(async move { Ok(answer.await?.into_iter().map(|hour| (canary.clone(), hour)).collect()) })
+}
+
+/// The marks of canaries by their ids.
+pub(in crate::web) type Marks = BTreeMap<String, Vec<Mark>>;
+
+/// The marks of the probe's canaries.
+pub(in crate::web) fn marks(api: &Api, status: &Status, probe: &str) -> Marks {
+    let marks = api.recent.marks();
+    let of_probe = status.canaries.iter().filter(|canary| canary.probe == probe);
+    of_probe.map(|canary| (canary.canary.clone(), marks.of(&canary.canary).copied().collect())).collect()
 }
