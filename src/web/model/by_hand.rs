@@ -111,9 +111,14 @@ fn row(asked: &Asked<'_>, ended: Option<&RunView>, since_ms: i64, now_ms: i64) -
         return row(run::sign(run), says, Some(run.run_id.clone()));
     }
     let passed_ms = now_ms - since_ms;
-    let most = words::between(0, asked.deadline_ms);
     if asked.is_running {
-        return row(("", "◔", "running"), format!("for {} of at most {most}", words::between(since_ms, now_ms)), None);
+        // What was asked for would have ended by then.
+        let says = if passed_ms <= asked.deadline_ms {
+            format!("for {} of at most {}", words::between(since_ms, now_ms), words::between(0, asked.deadline_ms))
+        } else {
+            "once more".to_owned()
+        };
+        return row(("", "◔", "running"), says, None);
     }
     if passed_ms < asked.deadline_ms + GRACE_MS {
         return row(("muted", "◔", "ending"), "its result is being written".to_owned(), None);

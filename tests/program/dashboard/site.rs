@@ -89,7 +89,12 @@ impl Site {
     /// One page of each kind to which links lead from the overview, from the incident and from its failed run, with the login.
     #[track_caller]
     pub(crate) fn pages(&self) -> Vec<String> {
-        let begin = [String::new(), format!("incidents/{}", self.incident()), "login".to_owned()];
+        let begin = [
+            String::new(),
+            format!("incidents/{}", self.incident()),
+            "login".to_owned(),
+            "watch?target=search&since=0".to_owned(),
+        ];
         let mut waiting = VecDeque::from(begin);
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         while let Some(path) = waiting.pop_front() {
