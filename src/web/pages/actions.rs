@@ -164,10 +164,11 @@ pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, fo
         let but =
             refused.first().map(|why| format!(" {} could not be started, such as: {why}.", words::thousands(refused.len())));
         let number = |key: &str| usize::try_from(answer[key].as_u64().unwrap_or(0)).unwrap_or(0);
+        let (started, all) = (number("started"), number("canaries_total"));
+        let of = if started < all { format!(" of the {} canaries that fail", words::thousands(all)) } else { String::new() };
         format!(
-            "{} of {} that fail run now, which does not count; how each goes stands below.{}{}",
-            words::thousands(number("started")),
-            words::count(number("canaries_total"), "canary", "canaries"),
+            "{} started now{of}, which do not count; how each goes stands below.{}{}",
+            words::count(started, "run", "runs"),
             next.unwrap_or_default(),
             but.unwrap_or_default()
         )
