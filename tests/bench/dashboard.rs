@@ -114,7 +114,7 @@ fn measure(words: &[&str]) {
         let directory = tempfile::tempdir().expect("there is room for temporary files");
         let fleet = fleet(canaries);
         viewing::make(directory.path(), History { fleet, days: 0 });
-        viewing::viewers(&mut Viewed::start(directory.path(), fleet), viewers, Duration::from_secs(seconds));
+        viewing::viewers(&Viewed::start(directory.path(), fleet), viewers, Duration::from_secs(seconds));
     }
 }
 

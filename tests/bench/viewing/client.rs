@@ -55,7 +55,7 @@ impl Client {
     pub(super) fn follow(mut self, page: &str) -> Stream {
         let page: String = url::form_urlencoded::byte_serialize(page.as_bytes()).collect();
         self.ask(&format!("/live?page={page}"));
-        let stream = self.reader.get_ref().try_clone().expect("a socket can be shared");
+        let connection = self.reader.get_ref().try_clone().expect("a socket can be shared");
         let bytes = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&bytes);
         let reading = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
@@ -64,14 +64,14 @@ impl Client {
                 counted.fetch_add(u64::try_from(read).unwrap_or_default(), Ordering::Relaxed);
             }
         });
-        Stream { bytes, stream, reading: reading.expect("a thread can be started") }
+        Stream { bytes, connection, reading: reading.expect("a thread can be started") }
     }
 }
 
 /// A stream that is being read.
 pub(super) struct Stream {
     bytes: Arc<AtomicU64>,
-    stream: TcpStream,
+    connection: TcpStream,
     reading: JoinHandle<()>,
 }
 
@@ -83,7 +83,7 @@ impl Stream {
 
     pub(super) fn end(self) {
         // It may have ended by itself.
-        let _ended = self.stream.shutdown(Shutdown::Both);
+        let _ended = self.connection.shutdown(Shutdown::Both);
         self.reading.join().expect("whoever reads does not panic");
     }
 }

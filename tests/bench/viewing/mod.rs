@@ -150,7 +150,7 @@ fn first_view(viewed: &Viewed) {
     let mut client = viewed.client(PHONE);
     let page = client.get("/");
     let text = String::from_utf8_lossy(&client::plain(&page)).into_owned();
-    let assets = text.split('"').filter(|part| part.starts_with("assets/") && !part.ends_with(".svg"));
+    let assets = text.split('"').filter(|part| part.starts_with("assets/") && !part.contains("/icon-"));
     let more: usize = assets.map(|asset| client.get(&format!("/{asset}")).len()).sum();
     println!("\nA phone's first view: {} KiB, of them {} style sheet and script.", kib(page.len() + more), kib(more));
 }
