@@ -14,6 +14,7 @@ mod load;
 mod pager;
 mod pages;
 mod prober;
+#[expect(dead_code, reason = "the benchmark of the dashboard uses the rest")]
 mod process;
 mod rates;
 mod store;
