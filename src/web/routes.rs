@@ -197,7 +197,11 @@ mod tests {
             ("/changes", 405, "Method Not Allowed"),
         ] {
             let (code, headers, body) = ask(path).await;
-            assert_eq!((code, &headers[header::CONTENT_TYPE]), (status, &HeaderValue::from_static(problem::MEDIA_TYPE)), "{path}");
+            assert_eq!(
+                (code, &headers[header::CONTENT_TYPE]),
+                (status, &HeaderValue::from_static(problem::MEDIA_TYPE)),
+                "{path}"
+            );
             assert!(body["detail"].as_str().unwrap().contains(detail), "{path}: {body}");
             assert_eq!(body["status"], status);
         }
