@@ -9,7 +9,7 @@ use crate::cli_support::until;
 use crate::service_support::{Double, Service, channel, folder};
 
 /// Requests that it makes up for each operation, the same each time, besides those at the bounds of each parameter.
-const EXAMPLES: &str = "12";
+const EXAMPLES: &str = "8";
 /// What each answer is held against.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,\
                       negative_data_rejection,\
@@ -26,7 +26,8 @@ fn document(service: &Service<'_>, run: &str, incident: &str) -> Value {
             _ => "p",
         };
         for operation in item.as_object_mut().unwrap().values_mut() {
-            for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter(|each| each["in"] == "path") {
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in parameters.into_iter().flatten().filter(|each| each["in"] == "path") {
                 parameter["example"] = known.into();
             }
         }

@@ -1,4 +1,4 @@
-//! The API described as OpenAPI 3.1, made of the handlers: each has its own words in `#[utoipa::path]`, and its types theirs.
+//! The API described as `OpenAPI` 3.1, made of the handlers: each has its own words in `#[utoipa::path]`, and its types theirs.
 //!
 //! What all routes have in common (who may ask, how they refuse) is added here. A new handler is a line of `paths`.
 
@@ -14,6 +14,7 @@ use utoipa::{Modify, OpenApi};
 use crate::web::access;
 use crate::web::problem::{MEDIA_TYPE, Problem};
 
+use super::table::Format;
 use super::{annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, verbs, verify};
 
 /// The description.
@@ -57,7 +58,7 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
         access::login_code,
         description,
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, Format)),
     security(("token" = [])),
     modifiers(&Common)
 )]

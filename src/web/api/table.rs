@@ -128,11 +128,11 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 fn prefers_csv(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let ranges: Vec<(String, f64)> = lines.flat_map(|line| line.split(',')).map(weighed).collect();
-    let weight = |names: [&str; 3]| {
+    let weight = |names: &[&str]| {
         let found = names.iter().find_map(|name| ranges.iter().find(|(range, _)| range == name));
         found.map_or(0.0, |(_, weight)| *weight)
     };
-    weight(["text/csv", "text/*", ""]) > weight(["application/json", "application/*", "*/*"])
+    weight(&["text/csv", "text/*"]) > weight(&["application/json", "application/*", "*/*"])
 }
 
 fn weighed(range: &str) -> (String, f64) {

@@ -251,7 +251,16 @@ async fn back(
         }
         Err(failure) => Said::no(format!("Nothing was done: {}", failure.message())),
     };
-    said.at(&format!("{}{}", base.0, own_page(fields.from.strip_prefix("./").unwrap_or(&fields.from))))
+    said.at(&format!("{}{}", base.0, own(&fields.from)))
+}
+
+/// A page of ours, relative to the base, and a part of it; the overview for everything else.
+fn own(from: &str) -> String {
+    let from = from.strip_prefix("./").unwrap_or(from);
+    let (page, part) = from.split_once('#').unwrap_or((from, ""));
+    let is_part = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let part = if is_part { format!("#{part}") } else { String::new() };
+    format!("{}{part}", own_page(page))
 }
 
 #[cfg(test)]
@@ -260,12 +269,12 @@ mod tests {
 
     #[test]
     fn a_form_leads_back_to_our_own_pages_only() {
-        for from in ["incidents/01X?key=a", "?q=a%20b", "probes/a%2Fb"] {
-            assert_eq!(own_page(from), from);
+        for from in ["incidents/01X?key=a", "?q=a%20b", "probes/a%2Fb", "incidents/01X?verified=1#by-hand"] {
+            assert_eq!(own(from), from);
         }
         for from in ["//evil.example", "https://evil.example", "/\\evil", "\\\\evil", "a\r\nset-cookie: x", "javascript:alert(1)"]
         {
-            assert_eq!(own_page(from), "", "{from}");
+            assert_eq!(own(from), "", "{from}");
         }
     }
 
