@@ -283,12 +283,13 @@ fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
         facts.push(fact("secrets missing", words::thousands(missing.len()), "bad"));
     }
     let reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
-    match reload {
-        Some(reload) if !reload.applied => {
-            facts.push(fact("reload refused", words::relative(reload.at_ms, snapshot.at_ms), "bad"));
+    facts.push(match reload {
+        Some(reload) => {
+            let said = format!("{}: {}", words::relative(reload.at_ms, snapshot.at_ms), words::clip(&reload.message, 200));
+            let (name, class) = if reload.applied { ("reloaded", "") } else { ("reload refused", "bad") };
+            fact(name, said, class)
         }
-        Some(reload) => facts.push(fact("reloaded", words::relative(reload.at_ms, snapshot.at_ms), "")),
-        None => facts.push(fact("started", words::relative(epoch_ms(api.started), snapshot.at_ms), "")),
-    }
+        None => fact("started", words::relative(epoch_ms(api.started), snapshot.at_ms), ""),
+    });
     facts
 }
