@@ -301,6 +301,11 @@ pub(in crate::web) fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
+/// A text as a segment of a path, in which a plus is no space.
+pub(in crate::web) fn in_path(text: &str) -> String {
+    encoded(text).replace('+', "%20")
+}
+
 /// `eu · ios · tracks 500`: a value that is a word speaks for itself, a number needs its key.
 pub(in crate::web) fn place(region: &str, cell: &str) -> String {
     let value = |pair: &str| match pair.split_once('=') {

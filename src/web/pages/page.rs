@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::web::Api;
 use crate::web::access::{Base, Caller, FormToken};
 use crate::web::api::Failure;
+use crate::web::model::overview::encoded;
 use crate::web::model::{Snapshot, staleness};
 
 use super::frame::{Alarm, Frame, Viewer};
@@ -87,13 +88,9 @@ impl Look {
 
     /// The same frame of a page that is updated while somebody looks.
     pub(super) fn live(&self, api: &Api, snapshot: &Snapshot, title: impl Into<String>) -> Frame {
-        let page = form_urlencoded(&self.here);
+        let page = encoded(&self.here);
         Frame { live: Some(format!("live?page={page}")), ..self.frame(api, snapshot, title) }
     }
-}
-
-fn form_urlencoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// A page that could not be made.

@@ -8,7 +8,7 @@ use axum::extract::Query;
 use serde::Deserialize;
 
 use crate::web::Api;
-use crate::web::model::overview::encoded;
+use crate::web::model::overview::in_path;
 use crate::web::model::probe::{Listed, listed};
 
 use super::frame::Frame;
@@ -48,6 +48,6 @@ pub(super) async fn probes(look: Look, Extension(api): Extension<Arc<Api>>, Quer
 
 impl ProbesPage {
     fn path_of(name: &str) -> String {
-        encoded(name).replace('+', "%20")
+        in_path(name)
     }
 }

@@ -109,7 +109,7 @@ pub(in crate::web) async fn facts(api: &Api, snapshot: &Snapshot, id: &str) -> R
     let probe = plan.probes.iter().find(|probe| incident.probe.as_deref() == Some(&*probe.name));
     let users = probe.and_then(|probe| Users::of(&incident, probe.users_per_hour?, canaries.len(), now_ms));
     let has_probe = incident.probe.is_none() || probe.is_some();
-    if incident.ended_ms.is_none() && incident.scope.starts_with("probe/") {
+    if incident.ended_ms.is_none() && incident.is_of_runs() {
         let suspects = canaries.iter().filter(|canary| canary.standing == Health::Suspect);
         incident.members.extend(suspects.map(|canary| suspect(canary)));
     }

@@ -210,6 +210,11 @@ impl IncidentModel {
         }
     }
 
+    /// Whether it is about failing runs of a probe, and not about its subjects, what it left behind, or that nothing is known of it.
+    pub(in crate::web) fn is_of_runs(&self) -> bool {
+        self.scope.starts_with("probe/")
+    }
+
     /// Until when it lasted, or now.
     pub(in crate::web) fn until_ms(&self, now_ms: i64) -> i64 {
         self.ended_ms.unwrap_or(now_ms)

@@ -31,7 +31,7 @@ impl Users {
     /// Those of an incident whose probe has so many canaries; none where no canary failed in it.
     pub(in crate::web) fn of(incident: &IncidentModel, per_hour: u32, canaries: usize, now_ms: i64) -> Option<Self> {
         let failed: BTreeSet<&str> = incident.members.iter().filter_map(|member| member.canary.as_deref()).collect();
-        if failed.is_empty() || !incident.scope.starts_with("probe/") {
+        if failed.is_empty() || !incident.is_of_runs() {
             return None;
         }
         // Messages name a few of many, and canaries that were removed since are not among the probe's any more.

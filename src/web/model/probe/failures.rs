@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::outcome::Reason;
+use crate::outcome::{Reason, Verdict};
 
 use super::{Bins, Count, Part};
 
@@ -52,33 +52,15 @@ pub(in crate::web) fn reasons<'a>(bins: Bins, given: impl Iterator<Item = (i64, 
     all
 }
 
-/// What runs with this reason are; none of those that were skipped on purpose.
+/// The class of runs with this reason, by the verdict that it has; none of those that were skipped on purpose.
 fn class(reason: &str) -> Option<&'static str> {
     // A later version may know more reasons.
     let Ok(reason) = reason.parse::<Reason>() else { return Some("f") };
-    match reason {
-        Reason::Expectation
-        | Reason::NotEvaluable
-        | Reason::Empty
-        | Reason::Subject
-        | Reason::Contract
-        | Reason::Deadline
-        | Reason::Timeout
-        | Reason::Dns
-        | Reason::Connect
-        | Reason::Tls
-        | Reason::Protocol
-        | Reason::Redirects
-        | Reason::ResponseTooLarge => Some("f"),
-        Reason::Secret | Reason::SelfCheck | Reason::Stall | Reason::Resources | Reason::Internal => Some("e"),
-        Reason::Guard
-        | Reason::Overlap
-        | Reason::Overload
-        | Reason::Slept
-        | Reason::Down
-        | Reason::Crashed
-        | Reason::Shutdown => Some("m"),
-        Reason::Maintenance | Reason::Paused => None,
+    match Verdict::of(reason) {
+        Verdict::Failed => Some("f"),
+        Verdict::Errored => Some("e"),
+        Verdict::Missed | Verdict::Blocked => Some("m"),
+        Verdict::Skipped | Verdict::Passed => None,
     }
 }
 
@@ -132,6 +114,15 @@ mod tests {
         let found = reasons(bins, [(bins.from_ms, "<script>", 2), (bins.from_ms, "self_check", 1)].into_iter());
         let said: Vec<(&str, &str)> = found.iter().map(|reason| (reason.reason.as_str(), reason.class)).collect();
         assert_eq!(said, [("<script>", "f"), ("self check", "e")]);
+    }
+
+    #[test]
+    fn a_reason_is_drawn_as_strips_draw_the_runs_that_have_it() {
+        for (reason, drawn) in
+            [("timeout", Some("f")), ("shutdown", Some("e")), ("overlap", Some("m")), ("guard", Some("m")), ("paused", None)]
+        {
+            assert_eq!(class(reason), drawn, "{reason}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use crate::web::Api;
 use crate::web::api::{Failure, nothing};
-use crate::web::model::overview::encoded;
+use crate::web::model::overview::{encoded, in_path};
 use crate::web::model::probe::answers::{Question, ask, marks};
 use crate::web::model::probe::{Narrowed, Quantile, Range};
 use crate::web::model::strip::{HEIGHT, WIDTH};
@@ -121,11 +121,6 @@ pub(super) async fn probe(
 fn is_paused(api: &Api, probe: &str, target: &str) -> bool {
     let pauses = api.scheduler.pauses().list();
     pauses.iter().any(|pause| [probe, target].contains(&crate::web::api::target_name(&pause.target)))
-}
-
-/// A name as a part of a path.
-fn in_path(name: &str) -> String {
-    encoded(name).replace('+', "%20")
 }
 
 impl ProbeQuery {
