@@ -210,13 +210,7 @@ pub struct RollupView {
     pub skipped: u64,
     /// How many of the passed ones are degraded.
     pub degraded: u64,
-    /// Median duration of the passed ones, microseconds, within 5 %.
-    pub p50_us: Option<u64>,
-    /// 95th percentile, likewise.
-    pub p95_us: Option<u64>,
-    /// 99th percentile, likewise.
-    pub p99_us: Option<u64>,
-    /// All durations of the passed ones, to be added to those of other hours.
+    /// The durations of the passed ones, to be added to those of other hours.
     pub durations: Sketch,
     /// How often which reason was given.
     pub reasons: BTreeMap<String, u64>,

@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::alert::status::IncidentStatus;
@@ -110,9 +110,14 @@ pub(in crate::web) async fn list(
     Query(wanted): Query<IncidentsQuery>,
 ) -> Result<Listing<IncidentView>, Failure> {
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
-    let filter = IncidentFilter { open: wanted.open, probe: wanted.probe };
+    let is_first = after.is_none();
+    let filter = IncidentFilter { open: wanted.open, probe: wanted.probe.clone() };
     let open = open(&api).await?;
     let mut page = api.read(api.reader.incidents(filter, limit, after)).await?;
+    if is_first {
+        let is_asked = |now: &&IncidentStatus| wanted.probe.is_none() || now.probe == wanted.probe;
+        with_unwritten(&mut page.items, open.iter().filter(is_asked));
+    }
     page.items.iter_mut().for_each(|incident| up_to_date(incident, &open, LISTED));
     Ok(Listing::of(page, wanted.format, &asked))
 }
@@ -127,11 +132,34 @@ pub(in crate::web) async fn one(
 ) -> Result<Json<IncidentDetail>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
-    let id = find(&open, &id).map_or(id.clone(), |incident| incident.id.clone());
-    let incident = api.read(api.reader.incident(id)).await?;
-    let mut incident = incident.ok_or_else(|| Failure::unknown(missing))?;
+    let now = find(&open, &id);
+    let kept = api.read(api.reader.incident(now.map_or(id, |now| now.id.clone()))).await?;
+    let mut incident = kept.or_else(|| now.map(unwritten)).ok_or_else(|| Failure::unknown(missing))?;
     up_to_date(&mut incident.incident, &open, SHOWN);
     Ok(Json(incident))
+}
+
+/// An open incident that the store does not have yet: a channel may be told before that is written.
+fn unwritten(now: &IncidentStatus) -> IncidentDetail {
+    let opened_ms = ulid::Ulid::from_string(&now.id).ok().and_then(|id| i64::try_from(id.timestamp_ms()).ok());
+    let incident = IncidentView {
+        id: now.id.clone(),
+        scope: now.scope.clone(),
+        probe: now.probe.clone(),
+        severity: now.severity.to_owned(),
+        opened_ms: opened_ms.unwrap_or(now.since_ms),
+        resolved_ms: None,
+        details: json!({}),
+    };
+    IncidentDetail { incident, timeline: Vec::new(), tries: Vec::new() }
+}
+
+/// Puts open incidents that the store does not have yet before the newest ones, which `kept` are.
+fn with_unwritten<'a>(kept: &mut Vec<IncidentView>, open: impl Iterator<Item = &'a IncidentStatus>) {
+    let newest = kept.first().map_or(String::new(), |first| first.id.clone());
+    let mut new: Vec<IncidentView> = open.filter(|now| now.id > newest).map(|now| unwritten(now).incident).collect();
+    new.sort_by(|one, other| other.id.cmp(&one.id));
+    kept.splice(..0, new);
 }
 
 /// What is known of an incident beyond its own record.
@@ -323,10 +351,50 @@ pub(super) fn not_open(id: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use axum::response::IntoResponse as _;
-    use serde_json::json;
-
     use super::*;
+    use axum::response::IntoResponse as _;
+
+    fn now(id: &str) -> IncidentStatus {
+        IncidentStatus {
+            id: id.to_owned(),
+            scope: "probe/p".to_owned(),
+            probe: Some("p".to_owned()),
+            key: None,
+            keys: Vec::new(),
+            severity: "page",
+            title: "p fails in eu".to_owned(),
+            since_ms: 5,
+            critical: Vec::new(),
+            members: Vec::new(),
+            members_total: 1,
+            suspects: 0,
+            failures: Vec::new(),
+            unanswered: 1,
+            acknowledged: Vec::new(),
+            told: Vec::new(),
+            owed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_open_incident_is_shown_before_the_store_has_it() {
+        let open = [now("01KAPB0000AAAAAAAAAAAAAAAA"), now("01KAPC0000AAAAAAAAAAAAAAAA")];
+        let mut detail = unwritten(&open[1]);
+        up_to_date(&mut detail.incident, &open, SHOWN);
+        assert_eq!((detail.incident.severity.as_str(), detail.incident.resolved_ms), ("page", None));
+        assert!(detail.incident.opened_ms > 1_700_000_000_000 && detail.incident.details["members"].is_array());
+        let kept = |id: &str| unwritten(&now(id)).incident;
+        let listed = |mut items: Vec<IncidentView>| -> Vec<String> {
+            with_unwritten(&mut items, open.iter());
+            items.into_iter().map(|one| one.id[..6].to_owned()).collect()
+        };
+        assert_eq!(listed(Vec::new()), ["01KAPC", "01KAPB"]);
+        assert_eq!(
+            listed(vec![kept("01KAPB0000AAAAAAAAAAAAAAAA"), kept("01KAPA0000AAAAAAAAAAAAAAAA")]),
+            ["01KAPC", "01KAPB", "01KAPA"]
+        );
+        assert_eq!(listed(vec![kept("01KAPC0000AAAAAAAAAAAAAAAA")]), ["01KAPC"]);
+    }
 
     fn status<T>(answer: Result<T, Failure>) -> u16 {
         answer.map_or_else(|failure| failure.into_response().status().as_u16(), |_| 200)
