@@ -14,15 +14,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Artifact, ArtifactView, Changes, Commit, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
-    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter,
-    RunView, StartState, TickView, TryCounts,
+    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
+    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
 /// The most ticks that come at once: 90 days of a canary that runs every minute, and some more.
 pub const TICKS: usize = 150_000;
 
-/// The most hours of a probe's canaries that come at once: 90 days of 23 canaries.
+/// The most hours of a probe's canaries that come at once: 90 days of 23 canaries, or some 400 where days come instead.
 pub const HOURS_OF_PROBE: usize = 50_000;
 
 /// The most hours of all canaries that come at once.
@@ -81,9 +81,12 @@ pub trait Reader: Send + Sync + 'static {
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>>;
 
-    /// The hours of all canaries of a probe, each with its canary's id, ordered by hour and then by canary, as of
-    /// [`rollups`](Self::rollups). At most [`HOURS_OF_PROBE`] come: the newest ones.
-    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>>;
+    /// The hours of a probe's canaries, as of [`rollups`](Self::rollups), or days where they may come instead. About
+    /// [`HOURS_OF_PROBE`] come at most: the newest ones.
+    fn rollups_of_probe(&self, filter: RollupFilter) -> ReadFuture<ProbeRollups>;
+
+    /// The counts of all of them together, oldest first.
+    fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>>;
 
     /// The counts of the hours of all canaries, ordered by hour and then by canary, as of [`rollups`](Self::rollups). At most
     /// [`HOURS_OF_ALL`] come: the newest ones.

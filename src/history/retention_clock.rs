@@ -8,8 +8,8 @@
 /// Milliseconds of an hour.
 pub(super) const HOUR_MS: i64 = 3_600_000;
 
-/// A jump that is longer is doubted, for so long.
-const DAY_MS: i64 = 24 * HOUR_MS;
+/// Milliseconds of a day. A jump that is longer is doubted, for so long.
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How much of that day is still to come, at most, where the clock went forward by more than a day while it was doubted. Not
 /// nothing: it may be wrong for a minute just then.

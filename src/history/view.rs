@@ -191,11 +191,56 @@ pub struct TryCounts {
     pub dropped: u64,
 }
 
-/// An hour of a canary.
+/// Which rollups of a probe are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RollupFilter {
+    /// The probe's name.
+    pub probe: String,
+    /// Only of this canary.
+    pub canary: Option<String>,
+    /// From the hour that this moment lies in, milliseconds since the epoch.
+    pub since_ms: i64,
+    /// Hours that begin before this moment.
+    pub until_ms: i64,
+    /// Whether whole days (UTC) may come as one rollup each, instead of their hours.
+    pub by_day: bool,
+}
+
+/// Rollups of a probe's canaries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProbeRollups {
+    /// Each with its canary's id, ordered by time and then by canary.
+    pub rollups: Vec<(String, RollupView)>,
+    /// The first hour of which they tell, where those before it were too many, milliseconds since the epoch.
+    pub cut_ms: Option<i64>,
+}
+
+/// An hour of all canaries of a probe together, or a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProbeCounts {
+    /// When it begins, milliseconds since the epoch.
+    pub start_ms: i64,
+    /// Counted runs by verdict.
+    pub passed: u64,
+    /// See [`Self::passed`].
+    pub failed: u64,
+    /// See [`Self::passed`].
+    pub errored: u64,
+    /// See [`Self::passed`].
+    pub missed: u64,
+    /// See [`Self::passed`].
+    pub blocked: u64,
+    /// See [`Self::passed`].
+    pub skipped: u64,
+    /// How many of the passed ones are degraded.
+    pub degraded: u64,
+}
+
+/// An hour of a canary, or a day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollupView {
-    /// Start of the hour, milliseconds since the epoch.
-    pub hour_ms: i64,
+    /// Its start, milliseconds since the epoch.
+    pub start_ms: i64,
     /// Counted runs by verdict.
     pub passed: u64,
     /// See [`Self::passed`].

@@ -40,7 +40,7 @@ use futures::executor::block_on;
 use mimalloc::MiMalloc;
 use serinus::config;
 use serinus::history::sqlite::SqliteStore;
-use serinus::history::{EventFilter, MarksPage, ReadFuture, Reader as _, RunFilter};
+use serinus::history::{EventFilter, MarksPage, ReadFuture, Reader as _, RollupFilter, RunFilter};
 use serinus::outcome::Reason;
 use serinus::plan::Canary;
 
@@ -203,12 +203,15 @@ fn ask(path: &Path, canaries: &[Arc<Canary>], now: SystemTime) {
     row("marks, nothing new", || {
         answer(store.marks(since(24), Some(last.clone()), MarksPage::LIMIT)).map(|page| page.marks.len())
     });
+    let of_probe = |since_ms, by_day| RollupFilter { probe: probe.clone(), canary: None, since_ms, until_ms: now_ms, by_day };
     for hours in [24, 24 * 7, 24 * 90] {
         row(&format!("hours of all, {hours} h"), || answer(store.rollups_of_all(since(hours), now_ms)).map(|all| all.len()));
         row(&format!("hours of a probe, {hours} h"), || {
-            answer(store.rollups_of_probe(probe.clone(), since(hours), now_ms)).map(|all| all.len())
+            answer(store.rollups_of_probe(of_probe(since(hours), false))).map(|all| all.rollups.len())
         });
     }
+    row("the same by day, 2160 h", || answer(store.rollups_of_probe(of_probe(since(2_160), true))).map(|all| all.rollups.len()));
+    row("counts of a probe, 720 h", || answer(store.counts_of_probe(of_probe(since(720), true))).map(|all| all.len()));
     let canary = canaries[0].id.to_string();
     row("hours of a canary, 2160 h", || answer(store.rollups(canary.clone(), since(2_160), now_ms)).map(|all| all.len()));
     row("events", || answer(store.events(EventFilter::default(), 100, None)).map(|page| page.items.len()));

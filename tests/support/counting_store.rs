@@ -9,8 +9,8 @@ use serde_json::Value;
 use serinus::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ReadFuture, Reader, Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, Store, StoreStatus,
-    TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
+    RunView, StartState, Store, StoreStatus, TickView, TryCounts,
 };
 use serinus::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, MissedTicks, OutcomeSink, RunReport};
 use tokio::sync::watch;
@@ -64,7 +64,8 @@ counted! {
     incident(id: String) -> Option<IncidentDetail>;
     tries() -> TryCounts;
     rollups(canary: String, since_ms: i64, until_ms: i64) -> Vec<RollupView>;
-    rollups_of_probe(probe: String, since_ms: i64, until_ms: i64) -> Vec<(String, RollupView)>;
+    rollups_of_probe(filter: RollupFilter) -> ProbeRollups;
+    counts_of_probe(filter: RollupFilter) -> Vec<ProbeCounts>;
     rollups_of_all(since_ms: i64, until_ms: i64) -> Vec<HourCounts>;
     marks(since_ms: i64, after: Option<String>, limit: usize) -> MarksPage;
     events(filter: EventFilter, limit: usize, after: Option<String>) -> Page<EventView>;

@@ -1,5 +1,6 @@
 //! Questions about all canaries at once, and events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::read::{page, rollup};
@@ -8,15 +9,42 @@ use crate::history::encoding::detail;
 use crate::history::encoding::hour::Hour;
 use crate::history::retention_clock::HOUR_MS;
 use crate::history::{
-    EventFilter, EventRow, EventView, HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, MarksPage, Page, ReadError, RollupView, RunMark,
+    EventFilter, EventRow, EventView, HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, MarksPage, Page, ProbeCounts, ProbeRollups,
+    ReadError, RollupFilter, RunMark,
 };
 
 impl Tables {
-    pub(super) fn rollups_of_probe(&self, probe: &str, since_ms: i64, until_ms: i64) -> Vec<(String, RollupView)> {
-        let is_of_probe = |canary: &str| canary.split('/').next() == Some(probe);
-        let hours = self.hours_within(since_ms, until_ms).into_iter().filter(|(_, canary, _)| is_of_probe(canary));
-        let hours: Vec<_> = hours.map(|(hour, canary, counted)| (canary.to_owned(), rollup(hour, counted))).collect();
-        hours[hours.len().saturating_sub(HOURS_OF_PROBE)..].to_vec()
+    pub(super) fn rollups_of_probe(&self, filter: &RollupFilter) -> ProbeRollups {
+        let hours: Vec<_> =
+            self.hours_of_probe(filter).map(|(hour, canary, counted)| (canary.to_owned(), rollup(hour, counted))).collect();
+        let newest = &hours[hours.len().saturating_sub(HOURS_OF_PROBE)..];
+        let is_cut = newest.len() < hours.len();
+        let cut_ms = newest.first().filter(|_| is_cut).map(|(_, hour)| hour.start_ms);
+        ProbeRollups { rollups: newest.to_vec(), cut_ms }
+    }
+
+    pub(super) fn counts_of_probe(&self, filter: &RollupFilter) -> Vec<ProbeCounts> {
+        let mut sums: BTreeMap<i64, ProbeCounts> = BTreeMap::new();
+        for (hour, _, counted) in self.hours_of_probe(filter) {
+            let start_ms = hour * HOUR_MS;
+            let sum = sums.entry(start_ms).or_insert(ProbeCounts { start_ms, ..ProbeCounts::default() });
+            let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
+            sum.passed += passed;
+            sum.failed += failed;
+            sum.errored += errored;
+            sum.missed += missed;
+            sum.blocked += blocked;
+            sum.skipped += skipped;
+            sum.degraded += counted.degraded;
+        }
+        sums.into_values().collect()
+    }
+
+    fn hours_of_probe(&self, filter: &RollupFilter) -> impl Iterator<Item = (i64, &str, &Hour)> {
+        let is_asked = move |canary: &str| {
+            canary.split('/').next() == Some(&*filter.probe) && filter.canary.as_ref().is_none_or(|asked| asked == canary)
+        };
+        self.hours_within(filter.since_ms, filter.until_ms).into_iter().filter(move |(_, canary, _)| is_asked(canary))
     }
 
     pub(super) fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> Vec<HourCounts> {

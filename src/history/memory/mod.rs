@@ -19,8 +19,8 @@ use super::backlog::{Backlog, LedgerChange};
 use super::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState,
-    StoreStatus, TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
+    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -120,8 +120,12 @@ impl Reader for MemoryStore {
         self.answer(|tables| Ok(tables.rollups(&canary, since_ms, until_ms)))
     }
 
-    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>> {
-        self.answer(|tables| Ok(tables.rollups_of_probe(&probe, since_ms, until_ms)))
+    fn rollups_of_probe(&self, filter: RollupFilter) -> ReadFuture<ProbeRollups> {
+        self.answer(|tables| Ok(tables.rollups_of_probe(&filter)))
+    }
+
+    fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>> {
+        self.answer(|tables| Ok(tables.counts_of_probe(&filter)))
     }
 
     fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {

@@ -188,7 +188,7 @@ fn attempt(stored: &StoredTry) -> TryView {
 pub(super) fn rollup(hour: i64, counted: &Hour) -> RollupView {
     let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
     RollupView {
-        hour_ms: hour * HOUR_MS,
+        start_ms: hour * HOUR_MS,
         passed,
         failed,
         errored,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::prune::{IncidentPrune, SLICE, more};
 use super::rollup::{self, mark};
-use super::{artifacts, changes, events, observations, passes};
+use super::{artifacts, changes, days, events, observations, passes};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::retention_clock::{HOUR_MS, RetentionClock};
 use crate::history::start_state::OWED;
@@ -55,9 +55,12 @@ impl Retention {
 enum HousekeepStage {
     Clock,
     RollUp,
+    /// Sums the hours of days that are over.
+    Days,
     /// Removes runs after this due time and number.
     Runs(i64, i64),
     Rollups,
+    OldDays,
     Incidents,
     /// Of incidents that are not restored any more, after this state's kind and key.
     States(usize, String),
@@ -148,8 +151,9 @@ impl HousekeepRound {
                 self.look_at_the_clock(transaction)?;
                 HousekeepStage::RollUp
             }
-            HousekeepStage::RollUp => {
-                again(rollup::roll_up(transaction)?, HousekeepStage::RollUp, HousekeepStage::Runs(i64::MIN, 0))
+            HousekeepStage::RollUp => again(rollup::roll_up(transaction)?, HousekeepStage::RollUp, HousekeepStage::Days),
+            HousekeepStage::Days => {
+                again(days::sum(transaction, self.trusted)?, HousekeepStage::Days, HousekeepStage::Runs(i64::MIN, 0))
             }
             HousekeepStage::Runs(due, id) => {
                 self.runs(transaction, due, id)?.map_or(HousekeepStage::Rollups, |(due, id)| HousekeepStage::Runs(due, id))
@@ -159,8 +163,12 @@ impl HousekeepRound {
                 again(
                     more(transaction.execute(OLD_ROLLUPS, params![hour, SLICE])?),
                     HousekeepStage::Rollups,
-                    HousekeepStage::Incidents,
+                    HousekeepStage::OldDays,
                 )
+            }
+            HousekeepStage::OldDays => {
+                let hour = self.rollups.div_euclid(HOUR_MS);
+                again(days::prune(transaction, hour)?, HousekeepStage::OldDays, HousekeepStage::Incidents)
             }
             HousekeepStage::Incidents => {
                 again(self.prune().incidents(transaction)?, HousekeepStage::Incidents, HousekeepStage::States(0, String::new()))

@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod changes;
+mod days;
 mod error;
 mod events;
 mod file;

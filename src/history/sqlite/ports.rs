@@ -15,8 +15,8 @@ use crate::history::backlog::LedgerChange;
 use crate::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ReadFuture, Reader, Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus,
-    TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
+    RunView, StartState, StoreStatus, TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -78,8 +78,12 @@ impl Reader for SqliteStore {
         ask(self.readers(), move |queries| queries.rollups(&canary, since_ms, until_ms))
     }
 
-    fn rollups_of_probe(&self, probe: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>> {
-        ask(self.readers(), move |queries| queries.rollups_of_probe(&probe, since_ms, until_ms))
+    fn rollups_of_probe(&self, filter: RollupFilter) -> ReadFuture<ProbeRollups> {
+        ask(self.readers(), move |queries| queries.rollups_of_probe(&filter))
+    }
+
+    fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>> {
+        ask(self.readers(), move |queries| queries.counts_of_probe(&filter))
     }
 
     fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {

@@ -5,9 +5,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
+use super::days;
 use super::prune::{SLICE, more};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::{self, CountedRun, Hour};
@@ -60,9 +63,11 @@ pub(super) fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         });
     }
     let Some(last) = last else { return Ok(false) };
+    let touched: Vec<(i64, i64)> = hours.keys().copied().collect();
     for ((canary, hour), added) in hours {
         add(transaction, canary, hour, added)?;
     }
+    days::renew(transaction, touched.into_iter())?;
     transaction
         .prepare_cached(
             "INSERT INTO marks (name, value) VALUES ('rolled_up', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -82,59 +87,83 @@ fn names(transaction: &Transaction<'_>, shape: i64) -> rusqlite::Result<Vec<Stri
 fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, added: Hour) -> rusqlite::Result<()> {
     let mut whole = known(transaction, canary, hour)?.unwrap_or_default();
     whole.merge(added);
-    let [passed, failed, errored, missed, blocked, skipped] = whole.verdicts;
+    transaction
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO rollups (canary, hour, ticks, {COUNTED}) VALUES (?, ?, ?, {COUNTED_MARKS})"
+        ))?
+        .execute(params_from_iter(
+            [
+                Value::Integer(canary),
+                Value::Integer(hour),
+                Value::Blob(hour::ticks_to_bytes(&whole.ticks, hour.saturating_mul(HOUR_MS))),
+            ]
+            .into_iter()
+            .chain(counted(&whole)?),
+        ))?;
+    Ok(())
+}
+
+/// What is counted of an hour or of a day, as columns.
+pub(super) const COUNTED: &str = "passed, failed, errored, missed, blocked, skipped, degraded, durations, steps, reasons";
+
+/// As many parameters.
+pub(super) const COUNTED_MARKS: &str = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+
+/// The values of [`COUNTED`].
+pub(super) fn counted(whole: &Hour) -> rusqlite::Result<impl Iterator<Item = Value>> {
+    let number = |count: u64| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
     let reasons =
         serde_json::to_string(&whole.reasons).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO rollups
-             (canary, hour, passed, failed, errored, missed, blocked, skipped, durations, steps, reasons, ticks, degraded)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            canary,
-            hour,
-            passed,
-            failed,
-            errored,
-            missed,
-            blocked,
-            skipped,
-            whole.durations.to_bytes(),
-            hour::steps_to_bytes(&whole.steps),
-            reasons,
-            hour::ticks_to_bytes(&whole.ticks, hour.saturating_mul(HOUR_MS)),
-            whole.degraded,
-        ])?;
-    Ok(())
+    let others = [
+        number(whole.degraded),
+        Value::Blob(whole.durations.to_bytes()),
+        Value::Blob(hour::steps_to_bytes(&whole.steps)),
+        Value::Text(reasons),
+    ];
+    Ok(whole.verdicts.map(number).into_iter().chain(others))
+}
+
+/// The sum of hours of a canary, without their ticks; none where there are none.
+pub(super) fn sum(connection: &Connection, canary: i64, hours: Range<i64>) -> rusqlite::Result<Option<Hour>> {
+    let mut rows = connection
+        .prepare_cached(&format!("SELECT {COUNTED} FROM rollups WHERE canary = ? AND hour >= ? AND hour < ? ORDER BY hour"))?;
+    let mut rows = rows.query([canary, hours.start, hours.end])?;
+    let mut sum: Option<Hour> = None;
+    while let Some(row) = rows.next()? {
+        let hour = read(row)?;
+        match &mut sum {
+            Some(sum) => sum.merge(hour),
+            None => sum = Some(hour),
+        }
+    }
+    Ok(sum)
 }
 
 /// An hour as far as it was counted.
 fn known(transaction: &Transaction<'_>, canary: i64, hour: i64) -> rusqlite::Result<Option<Hour>> {
     transaction
-        .prepare_cached(
-            "SELECT durations, steps, reasons, ticks, passed, failed, errored, missed, blocked, skipped, degraded
-             FROM rollups WHERE canary = ? AND hour = ?",
-        )?
+        .prepare_cached(&format!("SELECT {COUNTED}, ticks FROM rollups WHERE canary = ? AND hour = ?"))?
         .query_row([canary, hour], |row| {
-            let mut verdicts = [0; Verdict::ALL.len()];
-            for (at, count) in (4_usize..).zip(&mut verdicts) {
-                *count = row.get(at)?;
-            }
-            Ok(Hour {
-                verdicts,
-                degraded: row.get(10)?,
-                durations: Sketch::from_bytes(row.get_ref(0)?.as_blob()?),
-                steps: hour::steps_from_bytes(row.get_ref(1)?.as_blob_or_null()?.unwrap_or_default()),
-                reasons: reasons(row.get(2)?),
-                ticks: hour::ticks_from_bytes(
-                    row.get_ref(3)?.as_blob_or_null()?.unwrap_or_default(),
-                    hour.saturating_mul(HOUR_MS),
-                    TICKS,
-                ),
-            })
+            let ticks = row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default();
+            Ok(Hour { ticks: hour::ticks_from_bytes(ticks, hour.saturating_mul(HOUR_MS), TICKS), ..read(row)? })
         })
         .optional()
+}
+
+/// From the columns of [`COUNTED`].
+fn read(row: &Row<'_>) -> rusqlite::Result<Hour> {
+    let mut verdicts = [0; Verdict::ALL.len()];
+    for (at, count) in verdicts.iter_mut().enumerate() {
+        *count = row.get(at)?;
+    }
+    Ok(Hour {
+        verdicts,
+        degraded: row.get(6)?,
+        durations: Sketch::from_bytes(row.get_ref(7)?.as_blob()?),
+        steps: hour::steps_from_bytes(row.get_ref(8)?.as_blob_or_null()?.unwrap_or_default()),
+        reasons: reasons(row.get(9)?),
+        ticks: Vec::new(),
+    })
 }
 
 /// How often which reason was given, from its column.

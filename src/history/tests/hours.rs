@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
-use super::super::{HourCounts, Sketch, TickView};
+use super::super::{HourCounts, ProbeCounts, ProbeRollups, RollupFilter, RollupView, Sketch, Store, TickView};
 use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::testing::warned;
 use crate::outcome::{Reason, RunReport, Verdict};
@@ -16,7 +16,12 @@ on_every_store!(
     an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended,
     each_tick_that_counted_is_there_with_its_verdict,
     the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_then_by_canary,
+    whole_days_tell_what_their_hours_tell_also_after_a_late_run,
 );
+
+fn of(probe: &str, since_ms: i64, until_ms: i64) -> RollupFilter {
+    RollupFilter { probe: probe.to_owned(), since_ms, until_ms, ..RollupFilter::default() }
+}
 
 /// A run that did not pass for this reason.
 fn ended(canary: &Arc<Canary>, verdict: Verdict, reason: Reason, due: u64) -> RunReport {
@@ -106,7 +111,7 @@ async fn each_tick_that_counted_is_there_with_its_verdict(under_test: &StoreUnde
 async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_then_by_canary(under_test: &StoreUnderTest) {
     let (store, _) = under_test.open().await;
     assert!(store.rollups_of_all(i64::MIN, i64::MAX).await.unwrap().is_empty());
-    assert!(store.rollups_of_probe("p".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+    assert!(store.rollups_of_probe(of("p", i64::MIN, i64::MAX)).await.unwrap().rollups.is_empty());
     let canaries = [canary("q", "eu"), canary("p", "us"), canary("p", "eu"), canary("pp", "eu")];
     for canary in &canaries {
         let mut degraded = run(canary, Verdict::Passed, 60);
@@ -123,12 +128,20 @@ async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_
         let hours = store.rollups(id.to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap();
         expected.extend(hours.into_iter().map(|hour| (id.to_owned(), hour)));
     }
-    expected.sort_by_key(|(canary, hour)| (hour.hour_ms, canary.clone()));
+    expected.sort_by_key(|(canary, hour)| (hour.start_ms, canary.clone()));
     assert_eq!(expected.len(), 4);
     // Hours that began before and after are not there, and the one that goes on then is.
-    assert_eq!(store.rollups_of_probe("p".to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap(), expected);
-    assert_eq!(store.rollups_of_probe("p".to_owned(), at_ms(1), at_ms(HOUR) + 1).await.unwrap(), expected);
-    assert!(store.rollups_of_probe("none".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+    let expected = ProbeRollups { rollups: expected, cut_ms: None };
+    assert_eq!(store.rollups_of_probe(of("p", at_ms(0), at_ms(2 * HOUR))).await.unwrap(), expected);
+    assert_eq!(store.rollups_of_probe(of("p", at_ms(1), at_ms(HOUR) + 1)).await.unwrap(), expected);
+    assert!(store.rollups_of_probe(of("none", i64::MIN, i64::MAX)).await.unwrap().rollups.is_empty());
+    let counts = store.counts_of_probe(of("p", at_ms(1), at_ms(HOUR) + 1)).await.unwrap();
+    let both =
+        ProbeCounts { passed: 2, failed: 2, errored: 2, missed: 2, blocked: 2, skipped: 2, degraded: 0, start_ms: at_ms(HOUR) };
+    assert_eq!(counts, [ProbeCounts { start_ms: at_ms(0), passed: 4, degraded: 2, ..both }, both]);
+    let us = RollupFilter { canary: Some("p/us".to_owned()), ..of("p", at_ms(HOUR), at_ms(HOUR) + 1) };
+    assert_eq!(store.rollups_of_probe(us.clone()).await.unwrap().rollups[..], expected.rollups[3..]);
+    assert_eq!(store.counts_of_probe(us).await.unwrap()[0].failed, 1);
 
     let all = store.rollups_of_all(at_ms(0), at_ms(2 * HOUR)).await.unwrap();
     let places: Vec<_> = all.iter().map(|hour| (hour.hour_ms, &*hour.canary)).collect();
@@ -140,4 +153,70 @@ async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_
     };
     assert_eq!((counts(&all[0]), counts(&all[7])), ([2, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]));
     assert_eq!(store.rollups_of_all(i64::MIN, i64::MAX).await.unwrap().len(), 12);
+}
+
+/// What rollups say of each canary and day.
+fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), (u64, u64, u64, BTreeMap<String, u64>, Vec<(String, u64, u64)>)> {
+    let mut days: BTreeMap<_, RollupView> = BTreeMap::new();
+    for (canary, hour) in found.rollups {
+        let day = hour.start_ms.div_euclid(24 * 3_600_000);
+        let Some(sum) = days.get_mut(&(canary.clone(), day)) else {
+            days.insert((canary, day), hour);
+            continue;
+        };
+        (sum.passed, sum.failed) = (sum.passed + hour.passed, sum.failed + hour.failed);
+        sum.durations.merge(&hour.durations);
+        hour.reasons.into_iter().for_each(|(reason, count)| *sum.reasons.entry(reason).or_default() += count);
+        for (step, more) in sum.steps.iter_mut().zip(hour.steps) {
+            step.reached += more.reached;
+            step.durations.merge(&more.durations);
+        }
+    }
+    let steps =
+        |day: &RollupView| day.steps.iter().map(|step| (step.name.clone(), step.reached, step.durations.count())).collect();
+    let said = |day: RollupView| (day.passed, day.failed, day.durations.count(), day.reasons.clone(), steps(&day));
+    days.into_iter().map(|(key, day)| (key, said(day))).collect()
+}
+
+/// The counts in all, which are the same however they come.
+async fn counted(store: &dyn Store, filter: RollupFilter) -> (u64, u64) {
+    let counts = store.counts_of_probe(filter).await.unwrap();
+    counts.iter().fold((0, 0), |(passed, failed), counts| (passed + counts.passed, failed + counts.failed))
+}
+
+async fn whole_days_tell_what_their_hours_tell_also_after_a_late_run(under_test: &StoreUnderTest) {
+    const DAY: u64 = 24 * HOUR;
+    let (store, _) = under_test.open().await;
+    let midnight = DAY - u64::try_from(at_ms(0) / 1_000).unwrap() % DAY;
+    let (eu, us) = (canary("p", "eu"), canary("p", "us"));
+    for day in 0..5 {
+        for hour in [0, 1, 13, 23] {
+            let due = midnight + day * DAY + hour * HOUR;
+            let failed = ended(&us, Verdict::Failed, Reason::Timeout, due + 60);
+            store.record(runs([run(&eu, Verdict::Passed, due), run(&us, Verdict::Passed, due), failed]));
+            settle(&store).await;
+            store.housekeep(at(due + 120)).await.unwrap();
+        }
+    }
+    let from = at_ms(midnight) + 13 * 3_600_000;
+    let until = at_ms(midnight + 5 * DAY);
+    let whole = |is_by_day| RollupFilter { by_day: is_by_day, ..of("p", from, until) };
+    let same = async |filter: RollupFilter| {
+        let by_hour = RollupFilter { by_day: false, ..filter.clone() };
+        let days = by_day(store.rollups_of_probe(filter.clone()).await.unwrap());
+        assert_eq!(days, by_day(store.rollups_of_probe(by_hour.clone()).await.unwrap()));
+        let counts = counted(&*store, filter).await;
+        assert_eq!(counts, counted(&*store, by_hour).await);
+        counts
+    };
+    assert_eq!(same(whole(true)).await, (2 * 18, 18));
+    assert_eq!(same(RollupFilter { canary: Some("p/us".to_owned()), ..whole(true) }).await, (18, 18));
+
+    // Late, in a day that is summed, by a canary that was there and by one that was not.
+    let ap = canary("p", "ap");
+    let late = midnight + 2 * DAY + 600;
+    store.record(runs([ended(&eu, Verdict::Failed, Reason::Dns, late), run(&ap, Verdict::Passed, late)]));
+    settle(&store).await;
+    store.housekeep(at(midnight + 5 * DAY)).await.unwrap();
+    assert_eq!(same(whole(true)).await, (2 * 18 + 1, 19));
 }

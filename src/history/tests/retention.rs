@@ -70,7 +70,7 @@ async fn rollups_count_each_run_once_also_those_that_come_late(under_test: &Stor
     housekeep(&store, HOUR).await;
 
     let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap();
-    assert_eq!(hours.iter().map(|hour| hour.hour_ms).collect::<Vec<_>>(), [at_ms(0), at_ms(HOUR)]);
+    assert_eq!(hours.iter().map(|hour| hour.start_ms).collect::<Vec<_>>(), [at_ms(0), at_ms(HOUR)]);
     let first = &hours[0];
     assert_eq!((first.passed, first.failed, first.errored, first.missed), (101, 1, 1, 0));
     assert_eq!(hours[1].missed, 1);

@@ -13,13 +13,11 @@ use crate::plan::{Plan, Probe};
 use crate::web::model::Snapshot;
 use crate::web::model::probe::answers::{Answers, Marks, Question, ask, marks};
 use crate::web::model::probe::{
-    Budget, Course, Description, FunnelStep, Narrowed, Need, Part, Range, ReasonBins, RegionBins, SubjectRow, TickRow, budget,
-    described, funnel, latency, needs, next_ticks, of_hours, of_marks, reasons, regions, subjects, waited, waits,
+    Budget, Course, Description, FunnelStep, Narrowed, Need, Parts, Range, ReasonBins, RegionBins, SubjectRow, TickRow,
+    described, funnel, latency, needs, next_ticks, reasons, regions, subjects, waits,
 };
 
 use super::{ApiState, Failure, names};
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// What of a probe is wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -130,19 +128,11 @@ struct Given {
 
 impl Given {
     fn view(self) -> ProbeView {
-        let Self { plan, snapshot, probe, question, answers, marks } = self;
+        let Self { plan, snapshot, probe, question, mut answers, marks } = self;
         let (name, narrowed, bins) = (&question.probe, &question.narrowed, question.bins);
-        let wait = waited(probe.as_deref(), &answers.hours);
-        let all = marks.iter().flat_map(|(canary, marks)| marks.iter().map(move |mark| (canary.as_str(), mark)));
-        let single = of_marks(all, wait.is_some());
-        let hours = of_hours(answers.hours, &single, wait.as_deref());
-        let before = of_hours(answers.before, &[], wait.as_deref());
-        let admitted =
-            |parts: &[Part]| -> Vec<Part> { parts.iter().filter(|part| narrowed.admits(&part.canary)).cloned().collect() };
+        let parts = Parts::of(probe.as_deref(), &question, &mut answers, &marks);
+        let shown = parts.shown();
         let is_single = question.range == Range::Hour;
-        let shown = admitted(if is_single { &single } else { &hours });
-        let within: Vec<Part> =
-            admitted(&hours).into_iter().filter(|part| part.at_ms + HOUR_MS > bins.from_ms && part.at_ms < bins.to_ms).collect();
         let status = snapshot.status.probes.iter().find(|known| known.probe == *name).cloned();
         let planned: Vec<&str> =
             probe.iter().flat_map(|probe| crate::plan::journey(&probe.steps)).map(|step| &*step.name).collect();
@@ -165,20 +155,20 @@ impl Given {
             from_ms: bins.from_ms,
             to_ms: bins.to_ms,
             bin_ms: bins.bin_ms,
-            funnel: funnel(&planned, &within, &admitted(&before)),
+            funnel: funnel(&planned, parts.within(), &parts.before),
             compared_with: question.range.compared(),
-            durations: latency(bins, &shown),
-            waits: waits(bins, &shown),
-            wait,
-            budget: slo.and_then(|slo| budget(slo, &hours, left, snapshot.at_ms)),
+            durations: latency(bins, shown),
+            waits: waits(bins, shown),
+            wait: parts.wait.clone(),
+            budget: slo.and_then(|slo| parts.budget(slo, left, snapshot.at_ms)),
             reasons,
-            regions: regions(bins, &shown),
+            regions: regions(bins, shown),
             next_ticks: next_ticks(&plan, name, narrowed, from_epoch_ms(snapshot.at_ms)),
             needs,
             needed_by,
             subjects: subjects(&snapshot.status, name),
             is_partial: answers.is_away,
-            cut_ms: answers.cut_ms.filter(|cut_ms| *cut_ms > bins.from_ms),
+            cut_ms: answers.cut_ms,
             status,
             probe: question.probe,
         }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::rollup::reasons;
 use crate::history::encoding::hour::{steps_from_bytes, ticks_from_bytes};
 use crate::history::retention_clock::HOUR_MS;
-use crate::history::{HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, RollupView, Sketch, TICKS, TickView};
+use crate::history::{HOURS_OF_ALL, HourCounts, RollupView, Sketch, TICKS, TickView};
 
 /// Hours of a canary that something may lie in.
 const OF_CANARY: &str =
@@ -19,38 +19,17 @@ const COUNTS: &str = "SELECT hour, passed, failed, errored, missed, blocked, ski
     FROM rollups CROSS JOIN canaries ON canaries.id = rollups.canary WHERE hour >= ? AND hour < ?
     ORDER BY hour DESC, name DESC LIMIT ?";
 
-/// What a rollup is read from.
-const ROLLUP: &str = "hour, passed, failed, errored, missed, blocked, skipped, degraded, durations, reasons, steps";
+/// What a rollup is read from, after its hour.
+pub(super) const ROLLUP: &str = "passed, failed, errored, missed, blocked, skipped, degraded, durations, reasons, steps";
 
 pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<RollupView>> {
     connection
-        .prepare_cached(&format!("SELECT {ROLLUP} {OF_CANARY}"))?
-        .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], rollup)?
+        .prepare_cached(&format!("SELECT hour, {ROLLUP} {OF_CANARY}"))?
+        .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], |row| rollup(row, HOUR_MS))?
         .collect()
 }
 
-/// The hours of all canaries of a probe, by hour and then by canary; the newest ones if they are too many.
-pub(super) fn rollups_of_probe(
-    connection: &Connection,
-    probe: &str,
-    since_ms: i64,
-    until_ms: i64,
-) -> rusqlite::Result<Vec<(String, RollupView)>> {
-    let mut found: Vec<(String, RollupView)> = connection
-        .prepare_cached(&format!(
-            "SELECT {ROLLUP}, name FROM canaries CROSS JOIN rollups ON rollups.canary = canaries.id
-             WHERE canaries.probe = (SELECT id FROM probes WHERE name = ?) AND hour >= ? AND hour < ?
-             ORDER BY hour DESC, name DESC LIMIT ?"
-        ))?
-        .query_map(params![probe, since_ms.div_euclid(HOUR_MS), end(until_ms), HOURS_OF_PROBE], |row| {
-            Ok((row.get(11)?, rollup(row)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    found.reverse();
-    Ok(found)
-}
-
-/// The counts of the hours of all canaries, likewise.
+/// The counts of the hours of all canaries, by hour and then by canary; the newest ones if they are too many.
 pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<HourCounts>> {
     let mut names: HashMap<i64, Arc<str>> = HashMap::new();
     let mut found: Vec<HourCounts> = connection
@@ -75,15 +54,15 @@ pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i
 }
 
 /// The first hour that begins then or later.
-fn end(until_ms: i64) -> i64 {
+pub(super) fn end(until_ms: i64) -> i64 {
     until_ms.div_euclid(HOUR_MS) + i64::from(until_ms.rem_euclid(HOUR_MS) > 0)
 }
 
-/// From the columns of [`ROLLUP`].
-fn rollup(row: &Row<'_>) -> rusqlite::Result<RollupView> {
+/// From the number of an hour, or of what is as long as this, and the columns of [`ROLLUP`].
+pub(super) fn rollup(row: &Row<'_>, unit_ms: i64) -> rusqlite::Result<RollupView> {
     let durations = Sketch::from_bytes(row.get_ref(8)?.as_blob()?);
     Ok(RollupView {
-        hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
+        start_ms: row.get::<_, i64>(0)? * unit_ms,
         passed: row.get(1)?,
         failed: row.get(2)?,
         errored: row.get(3)?,

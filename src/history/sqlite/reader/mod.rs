@@ -3,6 +3,7 @@
 mod hour;
 mod incident;
 mod mark;
+mod probe;
 mod run;
 
 use std::sync::atomic::Ordering;
@@ -20,8 +21,8 @@ use super::passes::{self, SharedPasses};
 use super::{artifacts, changes, events, ledger, observations};
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
-    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ReadError, ReadFuture, RollupView,
-    RunDetail, RunFilter, RunView, TickView, TryCounts,
+    IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
+    ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
 };
 use crate::plan::Bodies;
 
@@ -166,17 +167,17 @@ impl Queries {
         self.ask(|connection| hour::rollups(connection, canary, since_ms, until_ms))
     }
 
-    /// The hours of all canaries of a probe, by hour and then by canary; the newest ones if they are too many.
-    pub(super) fn rollups_of_probe(
-        &self,
-        probe: &str,
-        since_ms: i64,
-        until_ms: i64,
-    ) -> Result<Vec<(String, RollupView)>, ReadError> {
-        self.ask(|connection| hour::rollups_of_probe(connection, probe, since_ms, until_ms))
+    /// The hours of a probe's canaries, or their days.
+    pub(super) fn rollups_of_probe(&self, filter: &RollupFilter) -> Result<ProbeRollups, ReadError> {
+        self.ask(|connection| probe::rollups(connection, filter))
     }
 
-    /// The counts of the hours of all canaries, likewise.
+    /// Their counts together.
+    pub(super) fn counts_of_probe(&self, filter: &RollupFilter) -> Result<Vec<ProbeCounts>, ReadError> {
+        self.ask(|connection| probe::counts(connection, filter))
+    }
+
+    /// The counts of the hours of all canaries; the newest ones if they are too many.
     pub(super) fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> Result<Vec<HourCounts>, ReadError> {
         self.ask(|connection| hour::rollups_of_all(connection, since_ms, until_ms))
     }

@@ -12,6 +12,7 @@ const MIGRATIONS: [&str; KNOWN as usize] = [
     include_str!("4.sql"),
     include_str!("5.sql"),
     include_str!("6.sql"),
+    include_str!("7.sql"),
 ];
 
 /// Shows the messages of a file of format 2 or 1 as `temp.former_tries` and `temp.former_try_incidents`.
@@ -27,7 +28,7 @@ pub(super) const WITH_OBSERVATIONS: u32 = 4;
 pub(super) const WITH_EVENTS: u32 = 6;
 
 /// The newest format.
-pub(super) const KNOWN: u32 = 6;
+pub(super) const KNOWN: u32 = 7;
 
 /// Marks a file as a store of this program ("Serinus" in `SQLite`'s header has room for four letters).
 pub(super) const APPLICATION: i64 = 0x5365_726e;
@@ -59,6 +60,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    /// What makes a file of format 6 of one of format 7.
+    pub(in super::super) const UNDO_7: &str = "DROP TABLE days; DELETE FROM marks WHERE name IN ('days', 'days_canary');";
+
     /// What makes a file of format 5 of one of format 6.
     pub(in super::super) const UNDO_6: &str = "DROP TABLE events;
          DROP INDEX rollups_by_hour; CREATE INDEX rollups_by_hour ON rollups (hour);";

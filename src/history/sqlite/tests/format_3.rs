@@ -17,7 +17,7 @@ fn hours_that_format_3_counted_stay_and_what_comes_is_counted_in_full() {
     store.housekeep(at(10)).blocking_recv().unwrap();
     assert!(store.close(LONG));
     let file = Connection::open(settings(directory.path()).path).unwrap();
-    for undone in [schema::tests::UNDO_6, schema::tests::UNDO_5].into_iter().chain(schema::tests::UNDO_4) {
+    for undone in [schema::tests::UNDO_7, schema::tests::UNDO_6, schema::tests::UNDO_5].into_iter().chain(schema::tests::UNDO_4) {
         file.execute_batch(undone).unwrap();
     }
     file.pragma_update(None, "user_version", 3).unwrap();

@@ -17,7 +17,7 @@ fn no_run_of_format_4_is_degraded_and_those_that_come_may_be() {
     store.housekeep(at(10)).blocking_recv().unwrap();
     assert!(store.close(LONG));
     let file = Connection::open(settings(directory.path()).path).unwrap();
-    for undone in [schema::tests::UNDO_6, schema::tests::UNDO_5] {
+    for undone in [schema::tests::UNDO_7, schema::tests::UNDO_6, schema::tests::UNDO_5] {
         file.execute_batch(undone).unwrap();
     }
     file.pragma_update(None, "user_version", 4).unwrap();

@@ -17,6 +17,7 @@ fn a_file_of_format_5_gives_marks_of_its_runs_and_takes_events() {
     store.housekeep(at(70)).blocking_recv().unwrap();
     assert!(store.close(LONG));
     let file = Connection::open(settings(directory.path()).path).unwrap();
+    file.execute_batch(schema::tests::UNDO_7).unwrap();
     file.execute_batch(schema::tests::UNDO_6).unwrap();
     file.pragma_update(None, "user_version", 5).unwrap();
     drop(file);

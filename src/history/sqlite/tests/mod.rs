@@ -2,6 +2,7 @@
 
 mod changes;
 mod damage;
+mod days;
 mod file;
 mod format_2;
 mod format_3;

@@ -1,20 +1,22 @@
-//! What the page of a probe asks the store: seven questions at most, however many canaries the probe has.
+//! What the page of a probe asks the store: eight questions at most, however many canaries the probe has.
 
 use std::collections::BTreeMap;
 
 use super::super::recent::Mark;
+use super::budget::is_by_day;
 use super::{Bins, Narrowed, Range};
 use crate::alert::Status;
 use crate::base::time::signed_millis;
 use crate::history::{
-    EventFilter, EventKind, EventView, HOURS_OF_PROBE, IncidentFilter, IncidentView, Page, ReadFuture, Reader, RollupView,
-    RunFilter, RunView,
+    EventFilter, EventKind, EventView, IncidentFilter, IncidentView, Page, ProbeCounts, RollupFilter, RollupView, RunFilter,
+    RunView,
 };
 use crate::outcome::Verdict;
 use crate::plan::Probe;
 use crate::web::Api;
 
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// Events that are drawn.
 const EVENTS: usize = 100;
 /// Incidents that are listed.
@@ -35,8 +37,12 @@ pub(in crate::web) struct Question {
     pub(in crate::web) range: Range,
     /// The same in bins.
     pub(in crate::web) bins: Bins,
-    /// From when on hours are needed, for the objective as well; milliseconds since the epoch.
-    pub(in crate::web) since_ms: i64,
+    /// From when on runs count for the objective, if that is looked at; milliseconds since the epoch.
+    pub(in crate::web) counted_since_ms: Option<i64>,
+    /// Up to here they are counted for it alone; from here on the hours that are shown tell of them.
+    pub(in crate::web) counted_until_ms: i64,
+    /// Whether they may be counted by whole days.
+    pub(in crate::web) counted_by_day: bool,
     /// Whether runs that passed are listed too.
     pub(in crate::web) all_runs: bool,
     /// Whether those that did not pass are needed one by one.
@@ -52,13 +58,16 @@ impl Question {
         let slo = known.and_then(|known| known.slo.as_ref());
         let is_whole = slo.is_some_and(|slo| slo.success.is_some_and(|success| success >= 1.0));
         // An objective is one of all canaries together.
-        let window = slo.filter(|_| narrowed == Narrowed::default()).map_or(0, |slo| signed_millis(slo.window));
+        let window = slo.filter(|_| narrowed == Narrowed::default()).map(|slo| slo.window);
+        let whole = if bins.is_by_day() { now_ms.div_euclid(DAY_MS) * DAY_MS } else { bins.from_ms };
         Self {
             probe: probe.to_owned(),
             narrowed,
             range,
             bins,
-            since_ms: bins.from_ms.min(now_ms.saturating_sub(window)),
+            counted_since_ms: window.map(|window| now_ms.saturating_sub(signed_millis(window))),
+            counted_until_ms: whole.div_euclid(HOUR_MS) * HOUR_MS,
+            counted_by_day: window.is_some_and(is_by_day),
             all_runs: false,
             failed_runs: range == Range::Hour,
             lost_runs: is_whole,
@@ -66,13 +75,21 @@ impl Question {
     }
 }
 
+impl Question {
+    fn rollups(&self, since_ms: i64, until_ms: i64, by_day: bool) -> RollupFilter {
+        RollupFilter { probe: self.probe.clone(), canary: self.narrowed.canary.clone(), since_ms, until_ms, by_day }
+    }
+}
+
 /// What the store answered; what it did not answer is empty.
 #[derive(Debug, Default)]
 pub(in crate::web) struct Answers {
-    /// Hours by canary.
+    /// Hours by canary, or days where bins are made of them.
     pub(in crate::web) hours: Vec<(String, RollupView)>,
     /// Those that they are compared with.
     pub(in crate::web) before: Vec<(String, RollupView)>,
+    /// What else counts for the objective.
+    pub(in crate::web) earlier: Vec<ProbeCounts>,
     /// Annotations and reloads.
     pub(in crate::web) events: Vec<EventView>,
     /// The newest incidents.
@@ -120,27 +137,36 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
         ..RunFilter::default()
     };
     let failed = RunFilter { not_passed: true, since_ms: Some(bins.from_ms), ..runs.clone() };
-    let lost = RunFilter { verdict: Some(Verdict::Failed), not_passed: false, since_ms: Some(question.since_ms), ..runs.clone() };
+    let lost =
+        RunFilter { verdict: Some(Verdict::Failed), not_passed: false, since_ms: question.counted_since_ms, ..runs.clone() };
+    let counted = question.counted_since_ms.filter(|since_ms| *since_ms < question.counted_until_ms);
+    let earlier = async {
+        let Some(since_ms) = counted else { return Ok(Vec::new()) };
+        let filter = question.rollups(since_ms, question.counted_until_ms, question.counted_by_day);
+        api.read(reader.counts_of_probe(filter)).await
+    };
     let one_by_one = async |wanted: bool, filter| {
         if wanted { api.read(reader.runs(filter, FAILED, None)).await } else { Ok(Page { items: Vec::new(), next: None }) }
     };
-    let (hours, before, events, incidents, runs, failed, lost) = tokio::join!(
-        api.read(hours(reader, question, question.since_ms.min(from), bins.to_ms)),
-        api.read(hours(reader, question, from - shift, bins.to_ms - shift)),
+    let (hours, before, earlier, events, incidents, runs, failed, lost) = tokio::join!(
+        api.read(reader.rollups_of_probe(question.rollups(from, bins.to_ms, bins.is_by_day()))),
+        // Of these the sum alone is shown.
+        api.read(reader.rollups_of_probe(question.rollups(from - shift, bins.to_ms - shift, true))),
+        earlier,
         api.read(reader.events(events, EVENTS, None)),
         api.read(reader.incidents(incidents, INCIDENTS, None)),
         api.read(reader.runs(runs, RUNS, None)),
         one_by_one(question.failed_runs, failed),
         one_by_one(question.lost_runs, lost),
     );
-    let is_away = hours.is_err() || before.is_err() || events.is_err() || incidents.is_err();
+    let is_away = hours.is_err() || before.is_err() || earlier.is_err() || events.is_err() || incidents.is_err();
     let is_away = is_away || runs.is_err() || failed.is_err() || lost.is_err();
     let hours = hours.unwrap_or_default();
-    let is_cut = hours.len() >= HOURS_OF_PROBE;
     Answers {
-        cut_ms: hours.first().filter(|_| is_cut).map(|(_, hour)| hour.hour_ms),
-        hours,
-        before: before.unwrap_or_default(),
+        cut_ms: hours.cut_ms,
+        hours: hours.rollups,
+        before: before.unwrap_or_default().rollups,
+        earlier: earlier.unwrap_or_default(),
         events: events.map(|page| page.items).unwrap_or_default(),
         incidents: incidents.map(|page| page.items).unwrap_or_default(),
         runs: runs.map(|page| page.items).unwrap_or_default(),
@@ -149,15 +175,6 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
         lost: lost.map(|page| page.items).unwrap_or_default(),
         is_away,
     }
-}
-
-/// The hours of the canary that is looked at, or of all.
-fn hours(reader: &dyn Reader, question: &Question, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<(String, RollupView)>> {
-    let Some(canary) = question.narrowed.canary.clone() else {
-        return reader.rollups_of_probe(question.probe.clone(), since_ms, until_ms);
-    };
-    let answer = reader.rollups(canary.clone(), since_ms, until_ms);
-    Box::pin(async move { Ok(answer.await?.into_iter().map(|hour| (canary.clone(), hour)).collect()) })
 }
 
 /// The marks of canaries by their ids.

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 use crate::base::time::signed_millis;
 use crate::plan::Slo;
 
-use super::Part;
+use super::Count;
 
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// Points of the course.
 const POINTS: i64 = 84;
 
@@ -51,24 +52,29 @@ impl Budget {
     }
 }
 
-/// The budget of an objective; none if it says nothing of success. What alerting knows of what is left goes before what the hours
-/// say.
-pub(in crate::web) fn budget(slo: &Slo, parts: &[Part], left: Option<f64>, now_ms: i64) -> Option<Budget> {
+/// Whether what counts for an objective of this window may come by whole days.
+pub(super) fn is_by_day(window: Duration) -> bool {
+    window > Duration::from_hours(24 * 7)
+}
+
+/// The budget of an objective; none if it says nothing of success. Given is how runs of its window ended, by when an hour or a day
+/// began. What alerting knows of what is left goes before what these say.
+pub(super) fn budget(slo: &Slo, counts: &[(i64, Count)], left: Option<f64>, now_ms: i64) -> Option<Budget> {
     let objective = slo.success?;
     let from_ms = now_ms.saturating_sub(signed_millis(slo.window));
-    let within = || parts.iter().filter(move |part| part.at_ms + HOUR_MS > from_ms && part.at_ms <= now_ms);
-    let (failed, all) = within().fold((0, 0), |(failed, all), part| (failed + part.count.failed, all + part.count.counted()));
+    let (failed, all) = summed(counts.iter());
     let mut found = Budget { objective, window: slo.window, failed, all, left: None, course: Vec::new(), gone_ms: None };
     let may_fail = (1.0 - objective) * all as f64;
     if found.is_whole() || all == 0 {
         return Some(found);
     }
     found.left = Some(left.unwrap_or_else(|| left_after(failed, may_fail)));
-    found.course = course(within(), from_ms, now_ms, may_fail);
+    let least_ms = if is_by_day(slo.window) { DAY_MS } else { HOUR_MS };
+    found.course = course(counts, (from_ms, now_ms), least_ms, may_fail);
     if let (Some(last), Some(left)) = (found.course.last_mut(), found.left) {
         last.1 = left;
     }
-    found.gone_ms = gone(within(), objective, may_fail * found.left.unwrap_or_default(), (now_ms, slo.window));
+    found.gone_ms = gone(counts, objective, may_fail * found.left.unwrap_or_default(), (now_ms, slo.window));
     Some(found)
 }
 
@@ -77,13 +83,19 @@ fn left_after(failed: u64, may_fail: f64) -> f64 {
     ((1.0 - failed as f64 / may_fail).max(0.0) * 1e9).round() / 1e9
 }
 
-fn course<'a>(parts: impl Iterator<Item = &'a Part>, from_ms: i64, now_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
-    let step = ((now_ms - from_ms) / POINTS).max(HOUR_MS).min((now_ms - from_ms).max(1));
+/// How many failed, and how many passed or failed.
+fn summed<'a>(counts: impl Iterator<Item = &'a (i64, Count)>) -> (u64, u64) {
+    counts.fold((0, 0), |(failed, all), (_, count)| (failed + count.failed, all + count.counted()))
+}
+
+/// The course in steps that are at least so long.
+fn course(counts: &[(i64, Count)], (from_ms, now_ms): (i64, i64), least_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
+    let step = ((now_ms - from_ms) / POINTS).max(least_ms).min((now_ms - from_ms).max(1));
     let mut failed = vec![0_u64; usize::try_from((now_ms - from_ms) / step + 1).unwrap_or(1)];
-    for part in parts {
+    for (at_ms, count) in counts {
         // The hour that the window begins in counts from its begin.
-        let at = usize::try_from((part.at_ms.max(from_ms) - from_ms) / step).unwrap_or(0).min(failed.len() - 1);
-        failed[at] += part.count.failed;
+        let at = usize::try_from(((*at_ms).max(from_ms) - from_ms) / step).unwrap_or(0).min(failed.len() - 1);
+        failed[at] += count.failed;
     }
     let mut points = vec![(from_ms, 1.0)];
     let mut spent = 0;
@@ -98,16 +110,9 @@ fn course<'a>(parts: impl Iterator<Item = &'a Part>, from_ms: i64, now_ms: i64, 
 
 /// When so many more runs will have failed; none if that is not within another window, or if the present share of failures is
 /// allowed for ever.
-fn gone<'a>(
-    parts: impl Iterator<Item = &'a Part>,
-    objective: f64,
-    may_still_fail: f64,
-    (now_ms, window): (i64, Duration),
-) -> Option<i64> {
+fn gone(counts: &[(i64, Count)], objective: f64, may_still_fail: f64, (now_ms, window): (i64, Duration)) -> Option<i64> {
     let since = now_ms.div_euclid(HOUR_MS) * HOUR_MS - HOUR_MS;
-    let (failed, all) = parts
-        .filter(|part| part.at_ms >= since)
-        .fold((0, 0), |(failed, all), part| (failed + part.count.failed, all + part.count.counted()));
+    let (failed, all) = summed(counts.iter().filter(|(at_ms, _)| *at_ms >= since));
     // A share such as 0.9 has no exact binary form, and one failure of ten must count as the tenth that is allowed.
     let is_allowed = failed as f64 <= (1.0 - objective) * all as f64 + 1e-9;
     if may_still_fail <= 0.0 || failed == 0 || is_allowed {
@@ -120,8 +125,6 @@ fn gone<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::of_hours;
-    use super::super::part::tests::hour;
     use super::*;
 
     const NOW: i64 = 1_000 * HOUR_MS;
@@ -131,13 +134,13 @@ mod tests {
     }
 
     /// Each hour of a day 10 runs, with so many failures in each of the last hours.
-    fn day(failures: &[u64]) -> Vec<Part> {
+    fn day(failures: &[u64]) -> Vec<(i64, Count)> {
         let failed = |at: usize| failures.get((at + failures.len()).wrapping_sub(24)).copied().unwrap_or(0);
-        let hours = (0..24_usize).map(|at| {
+        let hour = |at: usize| {
             let start = NOW - HOUR_MS * (24 - i64::try_from(at).unwrap());
-            ("p/eu".to_owned(), hour(start, 10 - failed(at), failed(at)))
-        });
-        of_hours(hours.collect(), &[], None)
+            (start, Count { passed: 10 - failed(at), failed: failed(at), ..Count::default() })
+        };
+        (0..24).map(hour).collect()
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Course {
 
 /// The step whose waiting is shown: that of the objective, otherwise the last that waits. Of a probe that is not configured any
 /// more it is the last one of which hours tell.
-pub(in crate::web) fn waited(probe: Option<&Probe>, hours: &[(String, RollupView)]) -> Option<String> {
+pub(super) fn waited(probe: Option<&Probe>, hours: &[(String, RollupView)]) -> Option<String> {
     let Some(probe) = probe else {
         let steps = hours.iter().rev().flat_map(|(_, hour)| hour.steps.iter().rev());
         return steps.into_iter().find(|step| step.convergence.count() + step.lost > 0).map(|step| step.name.clone());

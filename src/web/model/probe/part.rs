@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::history::{RollupView, Sketch, StepHour};
+use crate::history::{ProbeCounts, RollupView, Sketch, StepHour};
 use crate::web::model::recent::{Mark, MarkKind};
 
 use super::Spread;
@@ -31,6 +31,12 @@ pub(in crate::web) struct Count {
 impl Count {
     fn of_hour(hour: &RollupView) -> Self {
         let RollupView { passed, failed, errored, missed, blocked, skipped, degraded, .. } = *hour;
+        Self { passed, failed, errored, missed, blocked, skipped, degraded }
+    }
+
+    /// Of all canaries of a probe together.
+    pub(super) fn of(counts: &ProbeCounts) -> Self {
+        let ProbeCounts { start_ms: _, passed, failed, errored, missed, blocked, skipped, degraded } = *counts;
         Self { passed, failed, errored, missed, blocked, skipped, degraded }
     }
 
@@ -169,7 +175,7 @@ pub(in crate::web) fn of_hours(hours: Vec<(String, RollupView)>, marks: &[Part],
     }
     let mut parts = Vec::with_capacity(hours.len() + newest.len());
     for (canary, hour) in hours {
-        let followed = newest.get_mut(&hour.hour_ms).and_then(|hour| hour.remove(canary.as_str()));
+        let followed = newest.get_mut(&hour.start_ms).and_then(|hour| hour.remove(canary.as_str()));
         let mut part = of_hour(canary, hour, wait);
         if let Some(followed) = followed.filter(|followed| followed.count.total() > part.count.total()) {
             (part.count, part.durations, part.waits) = (followed.count, followed.durations, followed.waits);
@@ -193,7 +199,7 @@ fn of_hour(canary: String, hour: RollupView, wait: Option<&str>) -> Part {
     let durations = Spread::of(hour.durations, count.failed);
     // An earlier version counted no steps.
     let stepped = if hour.steps.is_empty() { 0 } else { count.counted() };
-    Part { canary, at_ms: hour.hour_ms, count, durations, waits, reasons: hour.reasons, stepped, steps: hour.steps }
+    Part { canary, at_ms: hour.start_ms, count, durations, waits, reasons: hour.reasons, stepped, steps: hour.steps }
 }
 
 #[cfg(test)]
@@ -214,7 +220,7 @@ pub(super) mod tests {
             durations: durations.clone(),
         };
         RollupView {
-            hour_ms,
+            start_ms: hour_ms,
             passed,
             failed,
             errored: 0,

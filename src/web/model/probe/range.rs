@@ -18,7 +18,7 @@ pub(in crate::web) enum Range {
     Day,
     /// 7 days, by 3 hours.
     Week,
-    /// 30 days, by 12 hours.
+    /// 30 days, day by day.
     Month,
     /// 90 days, day by day.
     Quarter,
@@ -70,8 +70,7 @@ impl Range {
             Self::Hour => MINUTE,
             Self::Day => HOUR,
             Self::Week => 3 * HOUR,
-            Self::Month => 12 * HOUR,
-            Self::Quarter => DAY,
+            Self::Month | Self::Quarter => DAY,
         }
     }
 
@@ -114,6 +113,11 @@ pub(in crate::web) struct Bins {
 }
 
 impl Bins {
+    /// Whether each is made of whole days.
+    pub(in crate::web) fn is_by_day(self) -> bool {
+        self.bin_ms % DAY == 0
+    }
+
     /// How many there are.
     pub(in crate::web) fn count(self) -> usize {
         usize::try_from((self.to_ms - self.from_ms) / self.bin_ms).unwrap_or(0)

@@ -8,9 +8,8 @@ use crate::base::time::from_epoch_ms;
 use crate::history::{EventView, IncidentView, RunView};
 use crate::plan::{LatencyOf, LatencySlo, Plan, Probe};
 use crate::web::model::probe::{
-    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Range, StripRow, SubjectRow, TickRow, budget, described, funnel,
-    lasting, latency, latency_of, needs, next_ticks, of_hours, of_marks, promise, reasons, regions, rows, share, subjects,
-    waited, waits,
+    Bins, Budget, Description, FunnelStep, Narrowed, Need, Part, Parts, Range, StripRow, SubjectRow, TickRow, described, funnel,
+    lasting, latency, latency_of, needs, next_ticks, promise, reasons, regions, rows, share, subjects, waits,
 };
 use crate::web::model::recent::Mark;
 use crate::web::model::strip::Axis;
@@ -21,7 +20,6 @@ use super::super::overview::glyph;
 use crate::web::model::probe::answers::{Answers, Question};
 use crate::web::pages::runbook::ShownRunbook;
 
-const HOUR_MS: i64 = 3_600_000;
 /// Failures that are listed where everything must pass.
 const FAILURES: usize = 10;
 
@@ -131,17 +129,9 @@ impl Content {
         let Given { plan, snapshot, probe, question, mut answers, marks } = given;
         let Question { probe: name, narrowed, range, bins, .. } = &question;
         let (bins, now_ms) = (*bins, snapshot.at_ms);
-        let wait = waited(probe.as_deref(), &answers.hours);
-        let all = marks.iter().flat_map(|(canary, marks)| marks.iter().map(move |mark| (canary.as_str(), mark)));
-        let single = of_marks(all, wait.is_some());
-        let hours = of_hours(std::mem::take(&mut answers.hours), &single, wait.as_deref());
-        let before = of_hours(std::mem::take(&mut answers.before), &[], wait.as_deref());
-        let admitted =
-            |parts: &[Part]| -> Vec<Part> { parts.iter().filter(|part| narrowed.admits(&part.canary)).cloned().collect() };
+        let parts = Parts::of(probe.as_deref(), &question, &mut answers, &marks);
+        let shown = parts.shown();
         let is_single = *range == Range::Hour;
-        let shown = admitted(if is_single { &single } else { &hours });
-        let within: Vec<Part> =
-            admitted(&hours).into_iter().filter(|part| part.at_ms + HOUR_MS > bins.from_ms && part.at_ms < bins.to_ms).collect();
         let status = snapshot.status.probes.iter().find(|known| known.probe == *name);
         let planned: Vec<&str> =
             probe.iter().flat_map(|probe| crate::plan::journey(&probe.steps)).map(|step| &*step.name).collect();
@@ -159,17 +149,17 @@ impl Content {
             runbook: probe.as_ref().and_then(|probe| probe.runbook.as_ref()).map(ShownRunbook::of),
             health: glyph(&status.map(|status| status.verdict).unwrap_or_default()),
             state: state(&snapshot, name),
-            remarks: remarks(&answers, &question),
-            all_regions: all_regions(&plan, &snapshot, name, &hours),
+            remarks: remarks(&answers),
+            all_regions: all_regions(&plan, &snapshot, name, &parts),
             axis: bins.axis(),
-            rows: rows(name, &snapshot.status.canaries, narrowed, bins, &shown, is_single.then_some(&marks)),
+            rows: rows(name, &snapshot.status.canaries, narrowed, bins, shown, is_single.then_some(&marks)),
             notes: answers.events.iter().rev().map(|event| note(event, bins)).collect(),
-            charts: known(charts(probe.as_deref(), wait.as_deref(), &shown, &question, &answers), answers.is_away),
-            steps: funnel(&planned, &within, &admitted(&before)),
+            charts: known(charts(probe.as_deref(), parts.wait.as_deref(), shown, &question, &answers), answers.is_away),
+            steps: funnel(&planned, parts.within(), &parts.before),
             compared: range.compared(),
             description: probe.as_ref().map(|probe| described(&plan, probe)).unwrap_or_default(),
-            objective: probe.as_ref().and_then(|probe| objective(probe, &hours, left, &answers, (now_ms, is_narrow))),
-            map: chart::map(name, bins, &regions(bins, &shown)),
+            objective: probe.as_ref().and_then(|probe| objective(probe, &parts, left, &answers, (now_ms, is_narrow))),
+            map: chart::map(name, bins, &regions(bins, shown)),
             incidents: answers.incidents.iter().map(|incident| incident_row(incident, &snapshot)).collect(),
             runs: answers.runs.iter().map(run_row).collect(),
             ticks: next_ticks(&plan, name, narrowed, from_epoch_ms(now_ms)),
@@ -199,15 +189,14 @@ fn known(mut charts: Vec<Chart>, is_away: bool) -> Vec<Chart> {
     charts
 }
 
-fn remarks(answers: &Answers, question: &Question) -> Vec<String> {
+fn remarks(answers: &Answers) -> Vec<String> {
     let mut remarks = Vec::new();
     if answers.is_away {
         remarks.push("The store did not answer everything: what is missing here is not known just now.".to_owned());
     }
-    if let Some(cut_ms) = answers.cut_ms.filter(|cut_ms| *cut_ms > question.since_ms) {
+    if let Some(cut_ms) = answers.cut_ms {
         remarks.push(format!(
-            "The probe has so many canaries that hours before {} UTC were not read, also not for what it promises. Choose a canary for \
-             all of them.",
+            "The probe has so many canaries that hours before {} UTC were not read. Choose a canary for all of them.",
             words::moment(cut_ms)
         ));
     }
@@ -218,9 +207,9 @@ fn remarks(answers: &Answers, question: &Question) -> Vec<String> {
 }
 
 /// Those of the plan, and those of which there is history alone.
-fn all_regions(plan: &Plan, snapshot: &Snapshot, probe: &str, hours: &[Part]) -> Vec<String> {
+fn all_regions(plan: &Plan, snapshot: &Snapshot, probe: &str, parts: &Parts) -> Vec<String> {
     let of_status = snapshot.status.canaries.iter().filter(|canary| canary.probe == probe).map(|canary| canary.region.as_str());
-    let mut regions: Vec<&str> = of_status.chain(hours.iter().map(Part::region)).collect();
+    let mut regions: Vec<&str> = of_status.chain(parts.regions.iter().map(String::as_str)).collect();
     let place = |region: &str| plan.known_regions.iter().position(|known| **known == *region).unwrap_or(usize::MAX);
     regions.sort_by_key(|region| (place(region), *region));
     regions.dedup();
@@ -275,14 +264,14 @@ fn bound(latency: &LatencySlo) -> Option<Bound> {
 
 fn objective(
     probe: &Probe,
-    hours: &[Part],
+    parts: &Parts,
     left: Option<f64>,
     answers: &Answers,
     (now_ms, is_narrow): (i64, bool),
 ) -> Option<Objective> {
     let slo = probe.slo.as_ref()?;
     let promised = promise(slo);
-    let found = budget(slo, hours, left, now_ms).filter(|_| !is_narrow);
+    let found = parts.budget(slo, left, now_ms).filter(|_| !is_narrow);
     let Some(found) = found else {
         let words = if is_narrow { format!("{promised}: of all canaries together") } else { promised };
         return Some(Objective { words, is_bad: false, chart: None, failures: Vec::new() });

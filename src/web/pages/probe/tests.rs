@@ -34,7 +34,7 @@ fn hour(hour_ms: i64, passed: u64, failed: u64, steps: &[&str]) -> RollupView {
         convergence: durations.clone(),
     };
     RollupView {
-        hour_ms,
+        start_ms: hour_ms,
         passed,
         failed,
         errored: 0,
@@ -212,10 +212,13 @@ fn a_probe_that_was_removed_says_so_and_shows_its_history() {
 fn what_is_asked_of_the_store_reaches_over_the_window_of_the_objective_and_keeps_the_address() {
     let known = probe(false);
     let question = query("1h").question("p", Some(&known), NOW);
-    assert_eq!((question.since_ms, question.failed_runs), (NOW - 24 * HOUR, true));
+    assert_eq!((question.counted_since_ms, question.failed_runs), (Some(NOW - 24 * HOUR), true));
+    assert_eq!(question.counted_until_ms, question.bins.from_ms.div_euclid(HOUR) * HOUR, "what is shown tells of the rest");
+    let by_day = query("30d").question("p", Some(&known), NOW);
+    assert_eq!(by_day.counted_until_ms, NOW.div_euclid(24 * HOUR) * 24 * HOUR, "a day that is shown says nothing of its hours");
     let narrowed = ProbeQuery { canary: "p/eu".to_owned(), ..query("7d") };
     let question = narrowed.question("p", Some(&known), NOW);
-    assert_eq!((question.since_ms, question.failed_runs), (question.bins.from_ms, false));
+    assert_eq!((question.counted_since_ms, question.failed_runs), (None, false));
     assert_eq!(narrowed.with("p", "range", "30d"), "probes/p?range=30d&canary=p%2Feu");
     assert_eq!(narrowed.with("p", "region", "us"), "probes/p?range=7d&region=us");
     assert_eq!(query("").with("a b/c", "range", ""), "probes/a%20b%2Fc");
