@@ -155,8 +155,11 @@ async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_
     assert_eq!(store.rollups_of_all(i64::MIN, i64::MAX).await.unwrap().len(), 12);
 }
 
+/// Passed and failed runs, durations, reasons, and of each step how many came to it and durations.
+type Day = (u64, u64, u64, BTreeMap<String, u64>, Vec<(String, u64, u64)>);
+
 /// What rollups say of each canary and day.
-fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), (u64, u64, u64, BTreeMap<String, u64>, Vec<(String, u64, u64)>)> {
+fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), Day> {
     let mut days: BTreeMap<_, RollupView> = BTreeMap::new();
     for (canary, hour) in found.rollups {
         let day = hour.start_ms.div_euclid(24 * 3_600_000);

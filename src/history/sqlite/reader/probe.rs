@@ -34,8 +34,7 @@ type Part = (Unit, Range<i64>);
 
 /// The rollups of a probe's canaries.
 pub(super) fn rollups(connection: &Connection, filter: &RollupFilter) -> rusqlite::Result<ProbeRollups> {
-    let newest_hour: Option<i64> =
-        connection.prepare_cached("SELECT max(hour) FROM rollups")?.query_row([], |row| row.get(0))?;
+    let newest_hour: Option<i64> = connection.prepare_cached("SELECT max(hour) FROM rollups")?.query_row([], |row| row.get(0))?;
     let Some(newest_hour) = newest_hour else { return Ok(ProbeRollups::default()) };
     let hours = filter.since_ms.div_euclid(HOUR_MS)..end(filter.until_ms).min(newest_hour + 1);
     let canaries: usize = connection
@@ -125,24 +124,25 @@ fn newest(mut parts: Vec<Part>, mut most: i64) -> (Vec<Part>, Option<i64>) {
 mod tests {
     use super::*;
 
-    fn summed(day: i64) -> Option<Summed> {
-        Some(Summed::up_to(day))
+    /// The parts of these hours where days up to this one are summed.
+    fn days_to(day: i64, hours: Range<i64>) -> Vec<Part> {
+        parts(true, hours, Some(Summed::up_to(day)))
     }
 
     #[test]
     fn whole_days_that_are_summed_come_as_one_and_what_is_around_them_by_the_hour() {
-        assert_eq!(parts(true, 30..100, summed(9)), [(Unit::Hour, 30..48), (Unit::Day, 2..4), (Unit::Hour, 96..100)]);
-        assert_eq!(parts(true, 48..96, summed(9)), [(Unit::Day, 2..4)]);
-        assert_eq!(parts(true, 48..96, summed(2)), [(Unit::Day, 2..3), (Unit::Hour, 72..96)]);
-        for (by_day, summed) in [(true, None), (true, summed(1)), (false, summed(9))] {
-            assert_eq!(parts(by_day, 48..96, summed), [(Unit::Hour, 48..96)]);
-        }
-        assert_eq!(parts(true, 50..70, summed(9)), [(Unit::Hour, 50..70)]);
+        assert_eq!(days_to(9, 30..100), [(Unit::Hour, 30..48), (Unit::Day, 2..4), (Unit::Hour, 96..100)]);
+        assert_eq!(days_to(9, 48..96), [(Unit::Day, 2..4)]);
+        assert_eq!(days_to(2, 48..96), [(Unit::Day, 2..3), (Unit::Hour, 72..96)]);
+        let hours = [(Unit::Hour, 48..96)];
+        assert_eq!((days_to(1, 48..96), parts(true, 48..96, None)), (hours.to_vec(), hours.to_vec()));
+        assert_eq!(parts(false, 48..96, Some(Summed::up_to(9))), hours);
+        assert_eq!(days_to(9, 50..70), [(Unit::Hour, 50..70)]);
     }
 
     #[test]
     fn of_too_many_the_newest_stay_and_it_is_told_since_when() {
-        let all = || parts(true, 30..100, summed(9));
+        let all = || days_to(9, 30..100);
         assert_eq!(newest(all(), 24), (all(), None));
         assert_eq!(newest(all(), 8), (vec![(Unit::Hour, 46..48), (Unit::Day, 2..4), (Unit::Hour, 96..100)], Some(46 * HOUR_MS)));
         assert_eq!(newest(all(), 5), (vec![(Unit::Day, 3..4), (Unit::Hour, 96..100)], Some(3 * DAY_MS)));

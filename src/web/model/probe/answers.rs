@@ -41,8 +41,8 @@ pub(in crate::web) struct Question {
     pub(in crate::web) counted_since_ms: Option<i64>,
     /// Up to here they are counted for it alone; from here on the hours that are shown tell of them.
     pub(in crate::web) counted_until_ms: i64,
-    /// Whether they may be counted by whole days.
-    pub(in crate::web) counted_by_day: bool,
+    /// Which counts those are.
+    pub(in crate::web) earlier: Option<RollupFilter>,
     /// Whether runs that passed are listed too.
     pub(in crate::web) all_runs: bool,
     /// Whether those that did not pass are needed one by one.
@@ -60,14 +60,23 @@ impl Question {
         // An objective is one of all canaries together.
         let window = slo.filter(|_| narrowed == Narrowed::default()).map(|slo| slo.window);
         let whole = if bins.is_by_day() { now_ms.div_euclid(DAY_MS) * DAY_MS } else { bins.from_ms };
+        let counted_until_ms = whole.div_euclid(HOUR_MS) * HOUR_MS;
+        let counted_since_ms = window.map(|window| now_ms.saturating_sub(signed_millis(window)));
+        let earlier = counted_since_ms.filter(|since_ms| *since_ms < counted_until_ms).map(|since_ms| RollupFilter {
+            probe: probe.to_owned(),
+            canary: None,
+            since_ms,
+            until_ms: counted_until_ms,
+            by_day: window.is_some_and(is_by_day),
+        });
         Self {
             probe: probe.to_owned(),
             narrowed,
             range,
             bins,
-            counted_since_ms: window.map(|window| now_ms.saturating_sub(signed_millis(window))),
-            counted_until_ms: whole.div_euclid(HOUR_MS) * HOUR_MS,
-            counted_by_day: window.is_some_and(is_by_day),
+            counted_since_ms,
+            counted_until_ms,
+            earlier,
             all_runs: false,
             failed_runs: range == Range::Hour,
             lost_runs: is_whole,
@@ -139,10 +148,8 @@ pub(in crate::web) async fn ask(api: &Api, question: &Question) -> Answers {
     let failed = RunFilter { not_passed: true, since_ms: Some(bins.from_ms), ..runs.clone() };
     let lost =
         RunFilter { verdict: Some(Verdict::Failed), not_passed: false, since_ms: question.counted_since_ms, ..runs.clone() };
-    let counted = question.counted_since_ms.filter(|since_ms| *since_ms < question.counted_until_ms);
     let earlier = async {
-        let Some(since_ms) = counted else { return Ok(Vec::new()) };
-        let filter = question.rollups(since_ms, question.counted_until_ms, question.counted_by_day);
+        let Some(filter) = question.earlier.clone() else { return Ok(Vec::new()) };
         api.read(reader.counts_of_probe(filter)).await
     };
     let one_by_one = async |wanted: bool, filter| {
