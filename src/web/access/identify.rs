@@ -156,7 +156,7 @@ fn of_browser(session: Option<(Session, Role)>, user: Option<(String, Role)>, no
 }
 
 /// What the key of a page's link opens: its incident's page, or one of a run, which looks itself whether the run is one of the
-/// incident's. The updates of a page are part of it.
+/// incident's. The updates of a page are part of it, and so is the state of the prober, which every page shows.
 fn link(access: &AccessState, uri: &Uri, now: Now) -> Option<LinkScope> {
     if uri.path() == "/live" {
         let page = format!("/{}", query(uri, "page")?).parse::<Uri>().ok().filter(|page| page.path() != "/live")?;
@@ -164,10 +164,12 @@ fn link(access: &AccessState, uri: &Uri, now: Now) -> Option<LinkScope> {
     }
     let query = |wanted| query(uri, wanted);
     let key = query("key")?;
-    let (page, id) = uri.path().strip_prefix('/')?.split_once('/').filter(|(_, id)| !id.is_empty() && !id.contains('/'))?;
-    let incident = match page {
-        "incidents" => id.to_owned(),
-        "runs" => query("incident")?,
+    let path = uri.path().strip_prefix('/')?;
+    let (page, id) = path.split_once('/').filter(|(_, id)| !id.is_empty() && !id.contains('/')).unwrap_or((path, ""));
+    let incident = match (page, id) {
+        ("incidents" | "runs", "") => return None,
+        ("incidents", id) => id.to_owned(),
+        ("runs", _) | ("pulse", "") => query("incident")?,
         _ => return None,
     };
     let is_right = access.links().verify(&incident, &key, epoch_ms(now.wall));
@@ -284,6 +286,7 @@ mod tests {
         assert_eq!(ask("/incidents/01A?key=KEY"), caller("by link", Role::Read, scope()));
         assert_eq!(ask("/runs/01R?key=KEY&incident=01A"), caller("by link", Role::Read, scope()));
         assert_eq!(ask("/live?page=incidents%2F01A%3Fkey%3DKEY"), caller("by link", Role::Read, scope()));
+        assert_eq!(ask("/live?page=pulse%3Fkey%3DKEY%26incident%3D01A"), caller("by link", Role::Read, scope()));
         for other in [
             "/incidents/01B?key=KEY",
             "/incidents?key=KEY",
@@ -298,6 +301,10 @@ mod tests {
             "/?key=KEY&incident=01A",
             "/live?key=KEY&incident=01A",
             "/live?page=incidents%2F01B%3Fkey%3DKEY",
+            "/live?page=pulse%3Fkey%3DKEY%26incident%3D01B",
+            "/live?page=pulse",
+            "/incidents?key=KEY&incident=01A",
+            "/runs?key=KEY&incident=01A",
             "/live?page=live%3Fpage%3Dincidents%252F01A%253Fkey%253DKEY",
             "/live?page=",
         ] {

@@ -1,7 +1,5 @@
 //! What all pages have around their content: title, icon, navigation, who looks, and as of when.
 
-use std::fmt::Write as _;
-
 use crate::alert::Status;
 use crate::alert::status::ProbeStatus;
 use crate::plan::Severity;
@@ -100,6 +98,8 @@ pub(super) struct Frame {
     pub(super) stale: Option<String>,
     /// Where its updates come from, relative to the base; none come if absent.
     pub(super) live: Option<String>,
+    /// Whether its content stands still meanwhile, and only the state of the prober is updated.
+    pub(super) is_still: bool,
     /// Who looks.
     pub(super) viewer: Viewer,
     /// What an action has to say.
@@ -124,14 +124,17 @@ impl Frame {
         NAV.into_iter().map(move |(name, href, below)| (name, href, below.contains(&first.as_str())))
     }
 
+    /// `(2) critical · `, where something is open.
+    pub(super) fn alarm_words(&self) -> String {
+        match self.alarm {
+            Alarm::Open(severity) => format!("({}) {} · ", self.open, severity.as_str()),
+            Alarm::Well | Alarm::Unknown => String::new(),
+        }
+    }
+
     /// `(2) critical · Overview · Serinus`.
     pub(super) fn tab_title(&self) -> String {
-        let mut title = String::new();
-        if let Alarm::Open(severity) = self.alarm {
-            let _ = write!(title, "({}) {} · ", self.open, severity.as_str());
-        }
-        let _ = write!(title, "{} · Serinus", self.title);
-        title
+        format!("{}{} · Serinus", self.alarm_words(), self.title)
     }
 
     pub(super) fn as_of_iso(&self) -> String {

@@ -54,6 +54,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/certificates", get(certificates::certificates))
         .route("/channels", get(channels::channels))
         .route("/log", get(log::log))
+        .route("/pulse", get(page::pulse))
         .route("/probes", get(probes::probes))
         .route("/probes/{name}", get(probe::probe))
         .layer(middleware::from_fn(said::once))

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -69,7 +70,7 @@ fn is_small(headers: &HeaderMap) -> bool {
 }
 
 impl Look {
-    /// The frame around a page with this title.
+    /// The frame around a page with this title, whose content stands still. The state of the prober is updated.
     pub(super) fn frame(&self, api: &Api, snapshot: &Snapshot, title: impl Into<String>) -> Frame {
         let counts = snapshot.status.counts;
         Frame {
@@ -80,7 +81,8 @@ impl Look {
             open: counts.warn + counts.page + counts.critical,
             as_of_ms: snapshot.at_ms,
             stale: staleness(api),
-            live: None,
+            live: Some(format!("live?page={}", encoded(&format!("pulse{}", self.viewer.key)))),
+            is_still: true,
             viewer: self.viewer.clone(),
             said: self.said.clone(),
         }
@@ -89,8 +91,21 @@ impl Look {
     /// The same frame of a page that is updated while somebody looks.
     pub(super) fn live(&self, api: &Api, snapshot: &Snapshot, title: impl Into<String>) -> Frame {
         let page = encoded(&self.here);
-        Frame { live: Some(format!("live?page={page}")), ..self.frame(api, snapshot, title) }
+        Frame { live: Some(format!("live?page={page}")), is_still: false, ..self.frame(api, snapshot, title) }
     }
+}
+
+/// The state of the prober alone, for pages whose content stands still.
+#[derive(Template)]
+#[template(path = "pulse.html", config = "src/web/pages/askama.toml")]
+struct PulsePage {
+    frame: Frame,
+}
+
+/// `GET /pulse`
+pub(super) async fn pulse(look: Look, Extension(api): Extension<Arc<Api>>) -> PageResult {
+    let snapshot = snapshot(&api, &look).await?;
+    Ok(html(&PulsePage { frame: look.frame(&api, &snapshot, "Pulse") }))
 }
 
 /// A page that could not be made.
@@ -129,6 +144,7 @@ impl IntoResponse for PageError {
             as_of_ms: crate::base::time::now_ms(),
             stale: None,
             live: None,
+            is_still: true,
             viewer: self.look.viewer,
             said: None,
         };

@@ -365,6 +365,7 @@ mod tests {
             as_of_ms: 0,
             stale: None,
             live: None,
+            is_still: true,
             viewer: Viewer { may_act: true, ..Viewer::default() },
             said: None,
         };

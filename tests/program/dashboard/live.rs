@@ -36,6 +36,25 @@ fn what_breaks_appears_by_itself_and_moves_no_row_under_the_pointer() {
 }
 
 #[test]
+fn a_page_whose_content_stands_still_greys_with_its_service_and_keeps_its_moment() {
+    let site = Site::start();
+    site.incident();
+    let browser = Browser::start(site.address(), Screen::DESK);
+    browser.log_in(TOKEN);
+    browser.goto("runs");
+    let as_of = browser.text("#asof");
+    site.breaks("search", "us");
+    until("the second incident in the title", || browser.title().starts_with("(2)").then_some(()));
+    assert!(browser.title().ends_with("Runs · Serinus"), "{}", browser.title());
+    assert_eq!((browser.text("#asof"), browser.script(IS_STALE)), (as_of, Value::Bool(false)));
+    site.service.running().signal("STOP");
+    until("it greys", || (browser.script(IS_STALE) == true).then_some(()));
+    assert!(browser.text("#stale").contains("no longer live"), "{}", browser.text("#stale"));
+    site.service.running().signal("CONT");
+    until("it is live again", || (browser.script(IS_STALE) == false).then_some(()));
+}
+
+#[test]
 fn a_page_whose_service_stands_still_greys_and_says_so_until_it_goes_on() {
     let site = Site::start();
     site.incident();

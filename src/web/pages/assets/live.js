@@ -30,7 +30,8 @@
   const state = () => {
     const now = byId("state");
     if (!now) return;
-    if (document.title !== now.dataset.title) document.title = now.dataset.title;
+    const title = now.dataset.alarm + document.body.dataset.title;
+    if (document.title !== title) document.title = title;
     const icon = byId("icon");
     if (icon.getAttribute("href") !== now.dataset.icon) icon.setAttribute("href", now.dataset.icon);
     stale(now.dataset.stale || "");
@@ -42,7 +43,7 @@
   let moved = 0;
   const isAbove = (part, other) => other && (part.contains(other) || part.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
   const isHeld = (part) => {
-    if (part.id === "asof") return false;
+    if (part.id === "asof" || part.id === "pulse") return false;
     const active = document.activeElement;
     if (part.contains(active) && active.matches("input, textarea, select")) return true;
     const pointed = [...document.querySelectorAll("main :hover")].pop();
@@ -68,7 +69,7 @@
       [...part.querySelectorAll(focus.tagName)].find((one) => like(one) === like(focus))?.focus({ preventScroll: true });
     }
     local(part);
-    if (id === "asof") state();
+    if (id === "asof" || id === "pulse") state();
     else if (id === "incidents") { part.classList.remove("changed"); void part.offsetWidth; part.classList.add("changed"); }
   };
   const release = () => { for (const [id, html] of [...held]) put(id, html); };

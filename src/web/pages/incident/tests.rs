@@ -30,6 +30,7 @@ fn frame(may_act: bool) -> Frame {
         as_of_ms: 90_000,
         stale: None,
         live: None,
+        is_still: true,
         viewer: Viewer { may_act, form: "token".to_owned(), ..Viewer::default() },
         said: None,
     }

@@ -138,6 +138,7 @@ fn rendered(probe: Option<Probe>, hours: Vec<(String, RollupView)>, query: Probe
         as_of_ms: NOW,
         stale: None,
         live: None,
+        is_still: true,
         viewer: Viewer { may_act: true, ..Viewer::default() },
         said: None,
     };
