@@ -283,10 +283,21 @@ fn certificates(start_state: &StartState, store: &Arc<dyn Store>, now: SystemTim
     certificates
 }
 
+/// Tokens of fewer characters may be guessed. They are refused nowhere, as those who have them cannot change them at once.
+const SHORT_TOKEN: usize = 16;
+
 /// The tokens that guard the listener, each with its value as it is now.
 fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError> {
     let read = |token: &ListenToken| match secrets.get(&token.secret) {
-        Some(Ok(secret)) => Ok(Token { name: Arc::clone(&token.name), role: token.role, secret: secret.clone() }),
+        Some(Ok(secret)) => {
+            if secret.expose().len() < SHORT_TOKEN {
+                tracing::warn!(
+                    token = &*token.name,
+                    "this token of [listen] has fewer than {SHORT_TOKEN} characters and may be guessed; `openssl rand -hex 16` makes one"
+                );
+            }
+            Ok(Token { name: Arc::clone(&token.name), role: token.role, secret: secret.clone() })
+        }
         Some(Err(_)) | None => Err(StartError::Token(Arc::clone(&token.secret))),
     };
     service.listen.tokens.iter().map(read).collect()

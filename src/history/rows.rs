@@ -115,8 +115,9 @@ pub struct ObservationRow {
 }
 
 /// What kind of event it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString, utoipa::ToSchema)]
 #[strum(serialize_all = "snake_case")]
+#[schema(rename_all = "snake_case")]
 pub enum EventKind {
     /// Something that somebody says happened, such as a deployment.
     Annotation,

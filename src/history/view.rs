@@ -74,8 +74,10 @@ pub struct RunView {
     /// How long it took, microseconds.
     pub duration_us: u64,
     /// How it ended.
+    #[schema(value_type = Verdict)]
     pub verdict: &'static str,
     /// Why it did not pass.
+    #[schema(value_type = Option<Reason>)]
     pub reason: Option<&'static str>,
     /// Whether it passed and a `warn` of one of its steps did not hold.
     pub degraded: bool,
@@ -414,6 +416,7 @@ pub struct EventView {
     /// When, milliseconds since the epoch.
     pub at_ms: i64,
     /// What kind it is.
+    #[schema(value_type = EventKind)]
     pub kind: &'static str,
     /// The probe, if it is about one.
     pub probe: Option<String>,

@@ -9,8 +9,9 @@ use std::fmt;
 use super::Reason;
 
 /// How a run ended. Never a bool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString, utoipa::ToSchema)]
 #[strum(serialize_all = "snake_case")]
+#[schema(rename_all = "snake_case")]
 pub enum Verdict {
     /// At least one expectation was evaluated, and all held before the deadline.
     Passed,

@@ -57,6 +57,7 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     let nowhere = || async { problem(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
     let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared, stop)).fallback(nowhere);
     let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
+    let all = all.layer(middleware::map_response(access::as_it_says));
     // A layer of a router runs after it has found the route, which the prefix of a public URL would keep it from.
     Router::new().fallback_service(all).layer(middleware::from_fn_with_state(access, access::arrive))
 }

@@ -5,11 +5,12 @@
 
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mail};
 use ring::digest;
 
-use crate::alert::message::{Action, Message, headline, hex, line, plain};
+use crate::alert::message::{Action, Message, headline, line, plain};
 
 /// Bytes of a subject.
 const SUBJECT: usize = 200;
@@ -52,7 +53,7 @@ pub(super) fn mailbox(text: &str) -> Result<Mailbox, String> {
 
 fn message_id(of: &str, domain: &str) -> String {
     let digest = digest::digest(&digest::SHA256, of.as_bytes());
-    format!("<{}.serinus@{domain}>", hex(&digest.as_ref()[..16]))
+    format!("<{}.serinus@{domain}>", HEXLOWER.encode(&digest.as_ref()[..16]))
 }
 
 #[cfg(test)]

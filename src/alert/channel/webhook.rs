@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use data_encoding::{HEXLOWER, HEXUPPER};
 use ring::hmac;
 
-use crate::alert::message::{Message, hex, line};
+use crate::alert::message::{Message, line};
 use crate::base::time::since_epoch;
 use crate::outcome::{Secret, Secrets};
 use crate::plan::Template;
@@ -76,7 +77,7 @@ fn signature(key: &Secret, seconds: u64, body: &[u8]) -> String {
     let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()));
     signing.update(format!("{seconds}.").as_bytes());
     signing.update(body);
-    format!("t={seconds},v1={}", hex(signing.sign().as_ref()))
+    format!("t={seconds},v1={}", HEXLOWER.encode(signing.sign().as_ref()))
 }
 
 /// Visible ASCII as it is, everything else percent-encoded.
@@ -87,7 +88,7 @@ fn header_safe(text: &str) -> String {
             safe.push(char::from(byte));
         } else {
             safe.push('%');
-            safe.push_str(&hex(&[byte]).to_uppercase());
+            safe.push_str(&HEXUPPER.encode(&[byte]));
         }
     }
     safe

@@ -34,7 +34,7 @@ pub use evidence::Evidence;
 pub use gathered::{IncidentSummary, gathered};
 pub use saying::{Flapped, MessageContext, Saying};
 pub(in crate::alert) use text::{facts, headline, lists, marked_title, plain};
-pub(in crate::alert) use words::{clip, hex, is_link, line, rfc3339, short_key};
+pub(in crate::alert) use words::{clip, is_link, line, rfc3339, short_key};
 
 use super::serde_with::severity_word;
 

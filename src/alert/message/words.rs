@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use data_encoding::HEXLOWER;
 use ring::digest;
 
 use crate::base::time::{from_epoch_ms, rfc3339 as rfc3339_of};
@@ -126,16 +127,10 @@ pub(in crate::alert) fn short_key(key: &str, most: usize) -> String {
     if key.len() <= most {
         return key.to_owned();
     }
-    let hash = hex(&digest::digest(&digest::SHA256, key.as_bytes()).as_ref()[..16]);
+    let hash = HEXLOWER.encode(&digest::digest(&digest::SHA256, key.as_bytes()).as_ref()[..16]);
     let room = most.saturating_sub(hash.len() + 1);
     let cut = (0..=room).rev().find(|at| key.is_char_boundary(*at)).unwrap_or(0);
     format!("{}#{hash}", &key[..cut])
-}
-
-/// Bytes in hexadecimal digits.
-pub(in crate::alert) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 #[cfg(test)]

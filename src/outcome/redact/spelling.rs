@@ -8,10 +8,9 @@
 //! The common form loses things (backslashes are gone, a line break is the letter of its escape), so that it may take for a
 //! secret what is none. It never takes a spelling of a secret for something else. Another escape is an arm of [`DecodePass::step`].
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 
 use super::entity;
 
@@ -47,10 +46,7 @@ pub(super) fn encodings(secret: &str) -> Vec<Needle> {
             found.push(Needle { bytes: text.as_bytes()[own.clone()].to_vec(), leans });
         }
     }
-    let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let hex = HEXLOWER.encode(secret.as_bytes());
     found.extend([Needle::plain(hex.to_ascii_uppercase()), Needle::plain(hex)]);
     found
 }

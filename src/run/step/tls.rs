@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use data_encoding::HEXLOWER;
 use minijinja::Value;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
@@ -156,7 +157,7 @@ pub(super) fn certificate_of(der: &[u8], host: &str, port: u16, redactor: &Redac
         issuer: name(&certificate.issuer().to_string()),
         not_before_ms: validity.not_before.timestamp().saturating_mul(1_000),
         not_after_ms: validity.not_after.timestamp().saturating_mul(1_000),
-        fingerprint: hex(digest.as_ref()),
+        fingerprint: HEXLOWER.encode(digest.as_ref()),
     })
 }
 
@@ -205,12 +206,6 @@ impl TlsFacts {
             ("subject", Value::from(&*self.subject)),
         ]
     }
-}
-
-/// Bytes in small hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 fn roots_from(path: &Path) -> Result<RootCertStore, TlsSetupError> {

@@ -1,4 +1,4 @@
-//! Headers of every page: what a browser may do with it.
+//! Headers of every answer: what a browser may do with it.
 
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
@@ -7,12 +7,14 @@ use http::{HeaderName, HeaderValue, header};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'self'";
 
-const ALL: [(HeaderName, &str); 4] = [
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-];
+const ALL: [(HeaderName, &str); 3] =
+    [(header::CONTENT_SECURITY_POLICY, POLICY), (header::REFERRER_POLICY, "same-origin"), (header::CACHE_CONTROL, "no-store")];
+
+/// Has browsers take every answer for what it says it is, also those of the API; for `axum::middleware::map_response`.
+pub(in crate::web) async fn as_it_says(mut response: Response) -> Response {
+    response.headers_mut().entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
+}
 
 /// Adds them where the page does not say otherwise itself, as a style sheet does that may be cached; for
 /// `axum::middleware::map_response`.

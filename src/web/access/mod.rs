@@ -29,7 +29,7 @@ pub(super) use arrival::{Arrival, Base, arrive};
 pub(super) use caller::{Caller, Via};
 pub(super) use form::{Form, FormToken};
 pub(super) use guard::{api_changes, api_own, api_reads, pages};
-pub(super) use headers::secured;
+pub(super) use headers::{as_it_says, secured};
 pub(super) use login::{__path_login_code, login_code, public as login_routes};
 pub(super) use next::safe as own_page;
 pub use root_key::{RootKey, restored_root_key};

@@ -47,12 +47,12 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
                 wrong.push(said(format!("{name} is not well")));
             }
         }
-        // Who was well before it was removed is well again.
+        // Who was well before it was removed is well again, and one failure alone makes nobody a member.
         let last_seen = |canary: &super::Canary| {
             let before = canary.all().iter().rev().find(|(at, known)| *at <= heard.made && known.watched);
             before.map_or(CanaryState::Well, |(_, known)| known.state)
         };
-        let unseen = case.truth.of(probe).any(|canary| last_seen(canary) != CanaryState::Well);
+        let unseen = case.truth.of(probe).any(|canary| last_seen(canary) == CanaryState::Failing);
         if unseen && case.truth.of(probe).all(|canary| !canary.at(heard.made).watched) {
             wrong.push(said("nobody looks at it any more".to_owned()));
         }

@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
 use base64::{DecodeError, alphabet};
+use data_encoding::HEXLOWER;
 
 pub(super) use digest::{HASH_RULES, HMAC_RULES, hmac, md5, sha1, sha256, sha512};
 pub(super) use jwt::{JWT_RULES, jwt, jwt_claims};
@@ -27,16 +28,11 @@ pub(super) const KEY_ENCODINGS: &[&str] = &["text", "hex", "base64"];
 /// Bytes as text: hexadecimal digits, base64 of RFC 4648 section 4, or that of section 5 without padding.
 fn encoded(bytes: &[u8], encoding: Option<&str>) -> Result<String, String> {
     match encoding.unwrap_or("hex") {
-        "hex" => Ok(hex(bytes)),
+        "hex" => Ok(HEXLOWER.encode(bytes)),
         "base64" => Ok(STANDARD.encode(bytes)),
         "base64url" => Ok(URL_SAFE_NO_PAD.encode(bytes)),
         other => Err(super::rule::none_of("encoding", other, ENCODINGS)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// The bytes that a key's text stands for. Nothing of the key is in a message.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXUPPER;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::SVCB;
 use hickory_proto::rr::rdata::svcb::SvcParamValue;
@@ -80,20 +81,13 @@ fn service(svcb: &SVCB) -> String {
 fn unknown(code: RecordType, bytes: &[u8]) -> String {
     match (code, bytes) {
         (RecordType::DS, [high, low, algorithm, digest_type, digest @ ..]) => {
-            format!("{} {algorithm} {digest_type} {}", u16::from_be_bytes([*high, *low]), hex(digest))
+            format!("{} {algorithm} {digest_type} {}", u16::from_be_bytes([*high, *low]), HEXUPPER.encode(digest))
         }
         (RecordType::DNSKEY, [high, low, protocol, algorithm, key @ ..]) => {
             format!("{} {protocol} {algorithm} {}", u16::from_be_bytes([*high, *low]), STANDARD.encode(key))
         }
-        _ => format!("\\# {} {}", bytes.len(), hex(bytes)),
+        _ => format!("\\# {} {}", bytes.len(), HEXUPPER.encode(bytes)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
 }
 
 /// The code's word, as name servers' tools write it.

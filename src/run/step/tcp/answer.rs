@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use minijinja::Value;
 
 use crate::plan::expr::from_json;
 use crate::run::step::kind::{Answer, Creation};
-use crate::run::step::tls::{TlsPeer, hex};
+use crate::run::step::tls::TlsPeer;
 
 /// What an attempt read. What is costly to know (JSON, text, certificate) is worked out when first asked for.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl Answer for TcpAnswer {
         let received = self.received.as_ref();
         match name {
             "received" => received.map(|bytes| Value::from(text(bytes))),
-            "received_hex" => received.map(|bytes| Value::from(hex(bytes))),
+            "received_hex" => received.map(|bytes| Value::from(HEXLOWER.encode(bytes))),
             "bytes" => received.map(|bytes| Value::from(bytes.len())),
             "json" => self.json().ok().map(from_json),
             "greeting" => self.greeting.as_ref().map(|bytes| Value::from(text(bytes))),
