@@ -38,7 +38,7 @@ impl Screen {
     pub(crate) const WALL: Self = Self { width: 2560, height: 1440, ..Self::DESK };
 
     /// The same for those who like it dark.
-    pub(crate) fn dark(self) -> Self {
+    pub(crate) const fn dark(self) -> Self {
         Self { is_dark: true, ..self }
     }
 

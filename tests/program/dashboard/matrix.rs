@@ -13,8 +13,8 @@ use super::site::Site;
 const SCREENSHOTS: &str = "SCREENSHOTS";
 
 /// Looks at every page on a screen. Returns what is wrong.
-fn look(browser: &Browser, pages: &[String], screen: Screen) -> Vec<String> {
-    let folder = std::env::var_os(SCREENSHOTS).map(PathBuf::from);
+fn look(browser: &Browser, set: &str, pages: &[String], screen: Screen) -> Vec<String> {
+    let folder = std::env::var_os(SCREENSHOTS).map(|folder| PathBuf::from(folder).join(set));
     let mut wrong = Vec::new();
     for page in pages {
         browser.goto(page);
@@ -32,27 +32,47 @@ fn look(browser: &Browser, pages: &[String], screen: Screen) -> Vec<String> {
 }
 
 /// All of that on some screens of one kind.
-fn nothing_is_wrong(screens: &[Screen]) {
-    let site = Site::start();
-    let pages = site.pages();
+fn nothing_is_wrong(set: &str, site: &Site, pages: &[String], screens: &[Screen]) {
     let browser = Browser::start(site.address(), screens[0]);
     browser.log_in(TOKEN);
     let mut wrong = Vec::new();
     for screen in screens {
         browser.set_screen(*screen);
-        wrong.extend(look(&browser, &pages, *screen));
+        wrong.extend(look(&browser, set, pages, *screen));
     }
-    assert!(wrong.is_empty(), "of {pages:?}:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{set}, of {pages:?}:\n{}", wrong.join("\n"));
 }
+
+/// All screens, those of a browser that starts as one of a phone apart.
+const SCREENS: [&[Screen]; 2] =
+    [&[Screen::DESK, Screen::DESK.dark(), Screen::WALL, Screen::WALL.dark()], &[Screen::PHONE, Screen::PHONE.dark()]];
 
 #[test]
 fn axe_finds_nothing_serious_on_any_page_light_and_dark() {
-    nothing_is_wrong(&[Screen::DESK, Screen::DESK.dark()]);
+    let site = Site::start();
+    nothing_is_wrong("ordinary", &site, &site.pages(), &[Screen::DESK, Screen::DESK.dark()]);
 }
 
 #[test]
 #[ignore = "the long form: all pages on all screens, with a screenshot of each where SCREENSHOTS names a folder"]
 fn axe_finds_nothing_serious_on_any_page_and_screen() {
-    nothing_is_wrong(&[Screen::DESK, Screen::DESK.dark(), Screen::WALL, Screen::WALL.dark()]);
-    nothing_is_wrong(&[Screen::PHONE, Screen::PHONE.dark()]);
+    let site = Site::start();
+    let pages = site.pages();
+    SCREENS.iter().for_each(|screens| nothing_is_wrong("ordinary", &site, &pages, screens));
+}
+
+#[test]
+#[ignore = "the long form: a service that has just started"]
+fn axe_finds_nothing_serious_where_nothing_is_known_yet() {
+    let site = Site::just_started();
+    let pages = site.pages_from(vec![String::new(), "probes/checkout".to_owned()]);
+    SCREENS.iter().for_each(|screens| nothing_is_wrong("just-started", &site, &pages, screens));
+}
+
+#[test]
+#[ignore = "the long form: two hundred open incidents"]
+fn axe_finds_nothing_serious_with_two_hundred_incidents() {
+    let site = Site::crowded(200);
+    let pages = site.pages();
+    SCREENS.iter().for_each(|screens| nothing_is_wrong("crowded", &site, &pages, screens));
 }

@@ -86,16 +86,45 @@ impl Site {
         ask(self.address(), &format!("GET /{path}"), &headers.map(AsRef::as_ref), "")
     }
 
+    /// So many probes with names of 60 letters, all of which fail in eu and pass in us.
+    pub(crate) fn crowded(probes: usize) -> Self {
+        let target = Target::start();
+        let probe = |number: usize| {
+            let name = format!("a-journey-whose-name-is-as-long-as-anybody-would-make-it-{number:03}");
+            let step = format!(
+                "[[step]]\nname = \"{name} answers\"\nhttp.get = \"http://{}/{number}/{{{{ region }}}}\"\n\
+                 expect = [\"status == 200\", \"json.state == 'ok'\"]\n",
+                target.address
+            );
+            target.set(&format!("/{number}/eu"), BROKEN);
+            journey(&name, "summary = \"It goes on\"\nalert.page_after = 2\n", &step).replace("\"1s\"", "\"10s\"")
+        };
+        let all: Vec<String> = (0..probes).map(probe).collect();
+        let site = Self { target: Some(target), ..Self::of(&all, "") };
+        let open = || site.service.json("/api/v1/incidents?open=true&limit=500")["items"].as_array().map_or(0, Vec::len);
+        for some in [probes / 2, probes] {
+            until("all of their incidents", || (open() >= some).then_some(()));
+        }
+        site
+    }
+
+    /// A probe of which nothing is known yet.
+    pub(crate) fn just_started() -> Self {
+        let step = "[[step]]\nname = \"s\"\nhttp.get = \"http://127.0.0.1:9/\"\nexpect = [\"status == 200\"]\n";
+        Self::of(&[journey("checkout", "summary = \"A basket can be paid for\"\n", step).replace("\"1s\"", "\"23h\"")], "")
+    }
+
     /// One page of each kind to which links lead from the overview, from the incident and from its failed run, with the login.
     #[track_caller]
     pub(crate) fn pages(&self) -> Vec<String> {
-        let begin = [
-            String::new(),
-            format!("incidents/{}", self.incident()),
-            "login".to_owned(),
-            "watch?target=search&since=0".to_owned(),
-        ];
+        self.pages_from(vec![String::new(), format!("incidents/{}", self.incident()), "watch?target=search&since=0".to_owned()])
+    }
+
+    /// One page of each kind to which links lead from these, with the login.
+    #[track_caller]
+    pub(crate) fn pages_from(&self, begin: Vec<String>) -> Vec<String> {
         let mut waiting = VecDeque::from(begin);
+        waiting.push_back("login".to_owned());
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         while let Some(path) = waiting.pop_front() {
             if seen.contains_key(&kind(&path)) {
