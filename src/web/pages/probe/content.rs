@@ -249,7 +249,12 @@ fn charts(probe: Option<&Probe>, wait: Option<&str>, shown: &[Part], question: &
         let each = shown.iter().flat_map(|part| part.reasons.iter().map(|(reason, times)| (part.at_ms, reason.as_str(), *times)));
         reasons(bins, each)
     };
-    charts.push(chart::stacked("Not passed, by reason".to_owned(), bins, &found));
+    let mut by_reason = chart::stacked("Not passed, by reason".to_owned(), bins, &found);
+    if shown.is_empty() && !by_reason.empty.is_empty() {
+        // Where nothing ran, that nothing failed says nothing.
+        "No run of this time is known.".clone_into(&mut by_reason.empty);
+    }
+    charts.push(by_reason);
     charts
 }
 

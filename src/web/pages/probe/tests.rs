@@ -194,6 +194,7 @@ fn names_and_texts_of_others_are_data_wherever_they_stand() {
 fn each_range_renders_with_an_empty_history_with_one_run_and_with_lost_runs_alone() {
     for range in Range::ALL {
         let empty = rendered(Some(probe(false)), Vec::new(), query(range.word()));
+        assert!(!empty.contains("Nothing failed"), "nothing ran either");
         assert!(empty.contains("No run of this time is counted") && empty.contains("What it checks"), "{range:?}");
         let one = rendered(Some(probe(false)), hours("p/eu/platform=ios", 1, |_| (1, 0), &["create"]), query(range.word()));
         assert!(one.contains("class=\"line\""), "{range:?}");
