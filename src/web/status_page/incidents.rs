@@ -17,7 +17,7 @@ pub(in crate::web) const PUBLIC_NOTE: &str = "public";
 const NOTES: usize = 20;
 
 /// Whether everybody may read it.
-pub(in crate::web) fn is_public(event: &EventView) -> bool {
+pub(super) fn is_public(event: &EventView) -> bool {
     event.kind == EventKind::Note.as_str() && event.what == PUBLIC_NOTE
 }
 

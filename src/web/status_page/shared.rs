@@ -118,6 +118,11 @@ impl StatusPages {
         self.active().is_some()
     }
 
+    /// Whether a component stands for this probe.
+    pub(in crate::web) fn shows(&self, probe: &str) -> bool {
+        self.active().is_some_and(|page| page.components.iter().any(|component| component.probes.iter().any(|name| **name == *probe)))
+    }
+
     fn active(&self) -> Option<Arc<StatusPage>> {
         self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
