@@ -165,7 +165,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         Some(StatusPlace::Path(_)) | None => None,
     };
     let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
-    let tracer = tracer(&service, &secrets)?;
+    let tracer = tracer(&service, &secrets, bound.address())?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
     config_reloaded(true);
@@ -299,9 +299,9 @@ fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError
     service.listen.tokens.iter().map(read).collect()
 }
 
-fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {
+fn tracer(service: &Service, secrets: &Secrets, address: SocketAddr) -> Result<Option<Tracer>, StartError> {
     let Some(traces) = &service.traces else { return Ok(None) };
-    let config = exporter(traces, &service.plan, secrets)?;
+    let config = exporter(traces, &service.plan, secrets, address)?;
     Tracer::start(config).map(Some).map_err(StartError::Traces)
 }
 

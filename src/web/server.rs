@@ -72,6 +72,11 @@ impl Bound {
         bind().map_err(|source| ListenError::Bind { address, source })
     }
 
+    /// The address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts to answer, over TLS if it is given a certificate.
     pub(crate) fn serve(self, shared: RouterState, tls: Option<ListenerTls>) -> Result<Server, ListenError> {
         let ready = Arc::clone(&shared.ready);
