@@ -173,7 +173,14 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
     let (render, open_access, known_hosts) = (renderer(&telemetry), Arc::clone(&access), Arc::clone(&hosts));
-    let shared = RouterState { render, access: open_access, hosts: known_hosts, ready: Arc::default(), api: Arc::clone(&api), status_page: Arc::clone(&status_page) };
+    let shared = RouterState {
+        render,
+        access: open_access,
+        hosts: known_hosts,
+        ready: Arc::default(),
+        api: Arc::clone(&api),
+        status_page: Arc::clone(&status_page),
+    };
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;

@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn an_instance_is_called_by_its_machine_and_port_or_else_by_its_address() {
         let address: SocketAddr = "127.0.0.1:9464".parse().unwrap();
-        let named = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+        let named = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+        };
         assert_eq!(resource(Some("node-7"), address), named(&[("service.instance.id", "node-7:9464"), ("host.name", "node-7")]));
         assert_eq!(resource(None, address), named(&[("service.instance.id", "127.0.0.1:9464")]));
     }

@@ -30,8 +30,9 @@ pub(crate) async fn export(
         Err(failure) if failure.exit == Exit::Prober => return Err(without_service(folder, failure)),
         Err(failure) => return Err(failure),
     };
-    let page: PublicPage = serde_json::from_value(answer)
-        .map_err(|error| Failure::prober(format!("the service tells of its status page what this version cannot read: {error}")))?;
+    let page: PublicPage = serde_json::from_value(answer).map_err(|error| {
+        Failure::prober(format!("the service tells of its status page what this version cannot read: {error}"))
+    })?;
     write(folder, &page)?;
     printer.note(&format!("wrote the status page to {}", folder.display()));
     Ok(Exit::Well)

@@ -170,8 +170,19 @@ fn top(file: &Arc<SourceFile>) -> SourceSpan<'_> {
 }
 
 fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) -> Service {
-    let Settings { context, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat, status_page } =
-        settings;
+    let Settings {
+        context,
+        listen,
+        traces,
+        log_format,
+        alerting,
+        tells_nobody: _,
+        maintenance,
+        store,
+        self_check,
+        heartbeat,
+        status_page,
+    } = settings;
     // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
     parsed.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
     let mut canaries: Vec<Arc<Canary>> = parsed.iter_mut().flat_map(|probe| probe.canaries.drain(..)).collect();

@@ -106,7 +106,8 @@ fn days(keys: &StatusPageKeys<'_>, kept: Option<Duration>, diagnostics: &mut Dia
         );
     } else if let Some(kept) = kept.filter(|kept| history > *kept) {
         let message = format!("the store keeps hourly sums for {}, and this is longer", humantime::format_duration(kept));
-        diagnostics.push(Diagnostic::at(Code::InvalidValue, span, message).help("make it shorter, or `store.keep_rollups` longer"));
+        diagnostics
+            .push(Diagnostic::at(Code::InvalidValue, span, message).help("make it shorter, or `store.keep_rollups` longer"));
     }
     days
 }

@@ -5,14 +5,14 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,9 +20,9 @@ use tokio_util::task::TaskTracker;
 use crate::plan::FileShares;
 
 use super::access::Arrival;
+use super::api::Api;
 use super::connection;
 use super::connection_slots::ConnectionSlots;
-use super::api::Api;
 use super::routes::{RouterState, routes};
 use super::status_page::{self, Serving, StatusPages};
 use super::tls::{ListenerTls, TlsError};
@@ -84,11 +84,7 @@ impl Bound {
     }
 
     /// Starts to answer with the status page, and with nothing else.
-    pub(crate) fn serve_status_page(
-        self,
-        pages: Arc<StatusPages>,
-        api: Arc<OnceLock<Arc<Api>>>,
-    ) -> Result<Server, ListenError> {
+    pub(crate) fn serve_status_page(self, pages: Arc<StatusPages>, api: Arc<OnceLock<Arc<Api>>>) -> Result<Server, ListenError> {
         self.answer(Arc::default(), None, "status page", move |_| status_page::alone(Serving { pages, api }))
     }
 

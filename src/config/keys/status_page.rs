@@ -12,7 +12,7 @@ section! {
         /// What stands below the title.
         intro: Saying,
         /// Where on the service's listener it is, for everybody and without a token.
-        path: Text [default "\"/status\", unless there is an `address`"],
+        path: Text [default "without `address` \"/status\""],
         /// A listener of its own, which serves nothing else; instead of `path`.
         address: SocketAddress,
         /// How far back its days and incidents go, in whole days.

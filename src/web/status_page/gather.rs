@@ -68,8 +68,7 @@ pub(super) async fn story(api: &Api, page: &StatusPage, now_ms: i64) -> Result<S
         let filter = IncidentFilter { open: false, probe: Some(probe.to_string()) };
         story.incidents.extend(api.reader.incidents(filter, INCIDENTS_OF_PROBE, None).await?.items);
     }
-    let filter =
-        EventFilter { kinds: vec![EventKind::Note], since_ms: Some(since(page, now_ms)), ..EventFilter::default() };
+    let filter = EventFilter { kinds: vec![EventKind::Note], since_ms: Some(since(page, now_ms)), ..EventFilter::default() };
     let mut after = None;
     for _ in 0..NOTE_PAGES {
         let notes = api.reader.events(filter.clone(), Page::<EventView>::LIMIT, after).await?;
@@ -199,9 +198,8 @@ fn good(component: &StatusComponent, plan: &Plan) -> f64 {
 fn incidents(page: &StatusPage, story: Option<&Story>, since_ms: i64) -> (Vec<PublicIncident>, usize) {
     let Some(story) = story else { return (Vec::new(), 0) };
     let of_one = |component: &StatusComponent| {
-        let is_of_it = |incident: &&IncidentView| {
-            component.probes.iter().any(|probe| incident.probe.as_deref() == Some(&**probe))
-        };
+        let is_of_it =
+            |incident: &&IncidentView| component.probes.iter().any(|probe| incident.probe.as_deref() == Some(&**probe));
         of_component(&component.name, story.incidents.iter().filter(is_of_it), &story.notes, since_ms)
     };
     let mut all: Vec<PublicIncident> = page.components.iter().flat_map(of_one).collect();

@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn only_public_notes_are_told_and_nobody_who_wrote_them() {
         let incidents = [incident("01A", "probe/p", "warn", 10, Some(20)), incident("01B", "probe/p", "warn", 30, Some(40))];
-        let notes = [note("01A", "note", "db7 is full"), note("01A", PUBLIC_NOTE, "We are at it."), note("01C", PUBLIC_NOTE, "no")];
+        let notes =
+            [note("01A", "note", "db7 is full"), note("01A", PUBLIC_NOTE, "We are at it."), note("01C", PUBLIC_NOTE, "no")];
         let found = of_component("Shop", incidents.iter(), &notes, 0);
         assert_eq!(found.len(), 1, "what only warned is told where something is said of it");
         assert_eq!(found[0].notes, [PublicNote { at_ms: 5, text: "We are at it.".to_owned() }]);

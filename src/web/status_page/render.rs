@@ -35,6 +35,8 @@ pub struct PublicFile {
 
 /// The name of the page's own file.
 pub(super) const INDEX: &str = "index.html";
+/// Names of all files, in the order in which they are made.
+pub(super) const NAMES: [&str; 4] = [INDEX, "status.css", "feed.atom", "status.json"];
 
 /// The style sheet: the colours of all pages, and the page's own rules.
 static STYLE: LazyLock<String> = LazyLock::new(|| {
@@ -60,10 +62,10 @@ fn made(page: &PublicPage, is_copy: bool) -> Result<Vec<PublicFile>, askama::Err
     let json = serde_json::to_vec_pretty(page).map_err(askama::Error::custom)?;
     let file = |name, media_type, body: Vec<u8>| PublicFile { name, media_type, body: body.into() };
     Ok(vec![
-        file(INDEX, "text/html; charset=utf-8", Index::new(page, is_copy).render()?.into_bytes()),
-        file("status.css", "text/css; charset=utf-8", STYLE.clone().into_bytes()),
-        file("feed.atom", "application/atom+xml; charset=utf-8", Feed::new(page).render()?.into_bytes()),
-        file("status.json", "application/json", json),
+        file(NAMES[0], "text/html; charset=utf-8", Index::new(page, is_copy).render()?.into_bytes()),
+        file(NAMES[1], "text/css; charset=utf-8", STYLE.clone().into_bytes()),
+        file(NAMES[2], "application/atom+xml; charset=utf-8", Feed::new(page).render()?.into_bytes()),
+        file(NAMES[3], "application/json", json),
     ])
 }
 

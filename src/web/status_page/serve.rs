@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use crate::plan::StatusPlace;
 use crate::web::{Api, etag, gzip};
 
-use super::render::{INDEX, header_policy};
+use super::render::{INDEX, NAMES, header_policy};
 use super::shared::{ServedFile, StatusPages};
 
 /// How long others may keep it.
@@ -61,11 +61,8 @@ impl Serving {
             return secured((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]));
         }
         let Some(api) = self.api.get() else { return not_now() };
-        // Only what could be there is made.
-        if !["index.html", "status.css", "feed.atom", "status.json"].contains(&name) {
-            return secured((StatusCode::NOT_FOUND, "not found\n"));
-        }
-        if !self.pages.is_shown() {
+        // For what is not there nothing is made.
+        if !NAMES.contains(&name) || !self.pages.is_shown() {
             return secured((StatusCode::NOT_FOUND, "not found\n"));
         }
         let Some(page) = self.pages.get(api).await else { return not_now() };

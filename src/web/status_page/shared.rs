@@ -21,6 +21,8 @@ use super::render;
 
 /// How old a shared page may be.
 const FRESH: Duration = Duration::from_secs(5);
+/// How old it may be for who would have to wait for the next one.
+const ANYHOW: Duration = Duration::from_secs(30);
 /// How old its incidents may be.
 const STORY_FRESH: Duration = Duration::from_secs(10);
 /// How old its days may be.
@@ -37,11 +39,15 @@ pub struct StatusPages {
     place: Option<StatusPlace>,
     active: RwLock<Option<Arc<StatusPage>>>,
     made: Mutex<Made>,
+    /// The newest one, for those who come while the next is made.
+    last: RwLock<Option<MadePage>>,
 }
+
+/// A page, when it was made and for which settings.
+type MadePage = (Instant, Arc<StatusPage>, Arc<ServedPage>);
 
 #[derive(Debug, Default)]
 struct Made {
-    page: Option<(Instant, Arc<ServedPage>)>,
     days: Kept<Days>,
     story: Kept<Story>,
     /// What it was made for; another one begins anew.
@@ -100,7 +106,7 @@ pub(super) struct ServedFile {
 impl StatusPages {
     /// The page of a service; none of one without.
     pub fn new(page: Option<Arc<StatusPage>>) -> Self {
-        Self { place: page.as_ref().map(|page| page.place.clone()), active: RwLock::new(page), made: Mutex::default() }
+        Self { place: page.as_ref().map(|page| page.place.clone()), active: RwLock::new(page), ..Self::default() }
     }
 
     /// What it shows from now on; its place stays what it was.
@@ -120,7 +126,8 @@ impl StatusPages {
 
     /// Whether a component stands for this probe.
     pub(in crate::web) fn shows(&self, probe: &str) -> bool {
-        self.active().is_some_and(|page| page.components.iter().any(|component| component.probes.iter().any(|name| **name == *probe)))
+        self.active()
+            .is_some_and(|page| page.components.iter().any(|component| component.probes.iter().any(|name| **name == *probe)))
     }
 
     fn active(&self) -> Option<Arc<StatusPage>> {
@@ -130,14 +137,22 @@ impl StatusPages {
     /// The page, at most some seconds old; nothing where there is none to show, and while the service stops.
     pub(super) async fn get(&self, api: &Api) -> Option<Arc<ServedPage>> {
         let settings = self.active()?;
-        let mut made = self.made.lock().await;
+        if let Some(page) = self.last(&settings, FRESH) {
+            return Some(page);
+        }
+        let mut made = match self.made.try_lock() {
+            Ok(made) => made,
+            // Somebody else makes the next one, and the store may be slow.
+            Err(_) => match self.last(&settings, ANYHOW) {
+                Some(page) => return Some(page),
+                None => self.made.lock().await,
+            },
+        };
+        if let Some(page) = self.last(&settings, FRESH) {
+            return Some(page);
+        }
         if made.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, &settings)) {
             *made = Made { of: Some(Arc::clone(&settings)), ..Made::default() };
-        }
-        if let Some((at, page)) = &made.page
-            && at.elapsed() < FRESH
-        {
-            return Some(Arc::clone(page));
         }
         let now = SystemTime::now();
         let days = made.days.get(DAYS_FRESH, gather::days(api, &settings, epoch_ms(now))).await;
@@ -145,8 +160,16 @@ impl StatusPages {
         let snapshot = api.snapshots.get(api).await?;
         let page = gather::page(api, &settings, &snapshot, (days.as_deref(), story.as_deref()), SystemTime::now());
         let served = served(page)?;
-        made.page = Some((Instant::now(), Arc::clone(&served)));
+        let last = Some((Instant::now(), settings, Arc::clone(&served)));
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = last;
         Some(served)
+    }
+
+    /// The newest page of these settings, if it is not older.
+    fn last(&self, settings: &Arc<StatusPage>, age: Duration) -> Option<Arc<ServedPage>> {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        let (made, of, page) = last.as_ref()?;
+        (Arc::ptr_eq(of, settings) && made.elapsed() < age).then(|| Arc::clone(page))
     }
 }
 

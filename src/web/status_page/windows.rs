@@ -101,7 +101,8 @@ mod tests {
     }
 
     fn page() -> StatusPage {
-        let component = |name: &str, probe: &str| StatusComponent { name: name.into(), summary: None, probes: vec![probe.into()] };
+        let component =
+            |name: &str, probe: &str| StatusComponent { name: name.into(), summary: None, probes: vec![probe.into()] };
         StatusPage {
             title: "Status".into(),
             intro: None,
@@ -116,7 +117,8 @@ mod tests {
     fn a_window_of_a_probe_is_about_that_probe_and_one_of_the_service_about_whom_it_selects() {
         let own = testing::probe("p");
         let own = Probe { maintenance: vec![once(now() - HOUR, now() + HOUR, &[])], ..own };
-        let mut plan = testing::plan(vec![own, testing::probe("q"), testing::probe("hidden")], &["eu"]);
+        let plan = testing::plan(vec![own, testing::probe("q"), testing::probe("hidden")], &["eu"]);
+        let mut plan = Arc::into_inner(plan).expect("nobody else has it");
         plan.maintenance = vec![
             once(now() + HOUR, now() + HOUR * 2, &["q", "hidden"]),
             once(now() + HOUR * 3, now() + HOUR * 4, &["hidden"]),
