@@ -59,17 +59,12 @@ pub(super) fn read(
     diagnostics: &mut Diagnostics,
 ) -> Option<StatusPage> {
     let place = match *keys.address {
-        Some(address) => StatusPlace::Address(address),
-        None => StatusPlace::Path(path(keys, diagnostics)?),
+        Some(address) => Some(StatusPlace::Address(address)),
+        None => path(keys, diagnostics).map(StatusPlace::Path),
     };
-    Some(StatusPage {
-        title: (*keys.title).into(),
-        intro: keys.intro.map(Arc::from),
-        place,
-        days: days(keys, kept, diagnostics),
-        regions: regions(keys, context, diagnostics),
-        components: components(keys, diagnostics),
-    })
+    let (days, regions) = (days(keys, kept, diagnostics), regions(keys, context, diagnostics));
+    let components = components(keys, diagnostics);
+    Some(StatusPage { title: (*keys.title).into(), intro: keys.intro.map(Arc::from), place: place?, days, regions, components })
 }
 
 fn path(keys: &StatusPageKeys<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
@@ -135,12 +130,6 @@ fn regions(
 
 fn components(keys: &StatusPageKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<StatusComponent> {
     let written = keys.component.items();
-    if let Some(node) = keys.component.node().filter(|node| node.as_list().is_empty()) {
-        diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.span, "a status page without a component tells nothing")
-                .help("add one, as in `[[status_page.component]]` with a `name` and `probes`"),
-        );
-    }
     if let Some(Item { node, .. }) = written.get(MOST_COMPONENTS) {
         diagnostics.push(
             Diagnostic::at(Code::TooMany, node.span, format!("there are more than {MOST_COMPONENTS} components"))

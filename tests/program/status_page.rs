@@ -29,7 +29,7 @@ fn probe(name: &str, target: &Target) -> String {
         maintenance = { name = \"sekret window\", from = 2036-01-01T00:00:00Z, until = 2036-01-02T00:00:00Z }\n\
         [matrix]\nplan = [\"sekret-gold\"]\n";
     let step = format!(
-        "[[step]]\nname = \"sekret step <script>alert(1)</script>\"\nhttp.get = \"http://{}/{name}?sekret=query\"\n\
+        "[[step]]\nname = \"sekret step <script>alert(1)</script>\"\nhttp.get = \"http://{}/{name}\"\n\
          expect = [{{ that = \"json.state == 'ok'\", say = \"sekret saying\" }}]\n",
         target.address
     );
