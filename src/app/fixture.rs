@@ -47,5 +47,6 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
         store: None,
         self_check: None,
         heartbeat: None,
+        status_page: None,
     }
 }

@@ -21,7 +21,7 @@ use crate::outcome::Secrets;
 use crate::plan::{Alerting, Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
-use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, missing_secrets};
+use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, StatusPages, missing_secrets};
 
 use super::files::{ChangeCheck, Files, Stamps};
 use super::last_seen::LastSeenLog;
@@ -54,17 +54,20 @@ pub(super) struct ActiveConfig {
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
     /// By which names the listener may be called.
     pub(super) hosts: Arc<Hosts>,
+    /// What everybody may see.
+    pub(super) status_page: Arc<StatusPages>,
 }
 
 impl ActiveConfig {
     /// Since now.
-    pub(super) fn new(service: &Service, hosts: Arc<Hosts>) -> Self {
+    pub(super) fn new(service: &Service, hosts: Arc<Hosts>, status_page: Arc<StatusPages>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(&service.plan))),
             alerting: Arc::new(RwLock::new(Arc::clone(&service.alerting))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
             hosts,
+            status_page,
         }
     }
 }
@@ -280,6 +283,7 @@ impl Reloader {
         drop(last_seen_log);
         self.handles.scheduler.apply(Arc::clone(&plan));
         (self.source.retire)(&plan);
+        self.active.status_page.set(service.status_page.clone());
         self.active.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
@@ -334,7 +338,7 @@ fn errors(diagnostics: &Diagnostics) -> String {
 
 /// What only a restart changes.
 fn fixed(service: &Service) -> Vec<(&'static str, String)> {
-    let Service { plan, listen, traces, log_format, alerting: _, store, self_check, heartbeat } = service;
+    let Service { plan, listen, traces, log_format, alerting: _, store, self_check, heartbeat, status_page } = service;
     let crate::plan::Limits {
         concurrent_runs: _,
         step_timeout,
@@ -352,6 +356,7 @@ fn fixed(service: &Service) -> Vec<(&'static str, String)> {
         ("store", format!("{store:?}")),
         ("self_check", format!("{self_check:?}")),
         ("heartbeat", format!("{heartbeat:?}")),
+        ("where the status page is", format!("{:?}", status_page.as_ref().map(|page| &page.place))),
         ("limits", format!("{:?}", (step_timeout, response_bytes, cleanup, shutdown_grace, extra_roots))),
     ]
 }

@@ -12,13 +12,13 @@ use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{ReadError, StartState, Store};
 use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
-use crate::plan::{ListenToken, Plan, Role, Service};
+use crate::plan::{ListenToken, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
     AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
-    RouterState, Snapshots, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
+    RouterState, Snapshots, StatusPages, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
 };
 
 use super::certificates::CertificateSink;
@@ -159,8 +159,13 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
+    let status_page = Arc::new(StatusPages::new(service.status_page.clone()));
+    let public = match status_page.place() {
+        Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
+        Some(StatusPlace::Path(_)) | None => None,
+    };
     let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
-    let tracer = tracer(&service, &secrets)?;
+    let tracer = tracer(&service, &secrets, bound.address())?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
     config_reloaded(true);
@@ -168,9 +173,17 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
     let (render, open_access, known_hosts) = (renderer(&telemetry), Arc::clone(&access), Arc::clone(&hosts));
-    let shared = RouterState { render, access: open_access, hosts: known_hosts, ready: Arc::default(), api: Arc::clone(&api) };
+    let shared = RouterState {
+        render,
+        access: open_access,
+        hosts: known_hosts,
+        ready: Arc::default(),
+        api: Arc::clone(&api),
+        status_page: Arc::clone(&status_page),
+    };
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
+    started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
@@ -204,7 +217,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let active = ActiveConfig::new(&service, hosts);
+    let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page));
     jobs.push(maintain_metrics(&telemetry));
     jobs.push(storage::housekeeping(&store));
     let sweeping = engine
@@ -241,6 +254,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         snapshots: Snapshots::default(),
         recent: Recent::default(),
         certificates,
+        status_page,
     });
     handles.sync_pauses();
     handles.sync_mutes();
@@ -303,9 +317,9 @@ fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError
     service.listen.tokens.iter().map(read).collect()
 }
 
-fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {
+fn tracer(service: &Service, secrets: &Secrets, address: SocketAddr) -> Result<Option<Tracer>, StartError> {
     let Some(traces) = &service.traces else { return Ok(None) };
-    let config = exporter(traces, &service.plan, secrets)?;
+    let config = exporter(traces, &service.plan, secrets, address)?;
     Tracer::start(config).map(Some).map_err(StartError::Traces)
 }
 

@@ -38,6 +38,7 @@ pub(super) struct Started {
     pub(super) housekeeping: Option<Housekeeping>,
     pub(super) telemetry: Option<Arc<Telemetry>>,
     pub(super) server: Option<Server>,
+    pub(super) status_page: Option<Server>,
     pub(super) alerts: Option<AlertThread>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) self_check: Option<SelfCheck>,
@@ -84,6 +85,9 @@ impl Started {
         }
         if let Some(telemetry) = self.telemetry {
             stopping.stage("traces", LAST_TRACES, flush(telemetry)).await;
+        }
+        if let Some(server) = self.status_page {
+            stopping.stage("listener of the status page", LAST_ANSWERS, server.stop()).await;
         }
         if let Some(server) = self.server {
             stopping.stage("listener", LAST_ANSWERS, server.stop()).await;

@@ -31,12 +31,13 @@ pub(crate) async fn annotate(printer: &Printer, config: Option<&Path>, args: &An
 
 pub(crate) async fn note(printer: &Printer, config: Option<&Path>, args: &NoteArgs) -> Result<Exit, Failure> {
     let client = Client::new(&args.remote, config)?;
-    let body = json!({ "text": args.text, "by": args.by });
+    let body = json!({ "text": args.text, "by": args.by, "public": args.public });
     let answer = client.post(&["incidents", &args.incident, "notes"], &body).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
-            printer.note(&format!("noted on incident {}", word(&answer["note"], "incident")));
+            let whom = if args.public { ", for everybody" } else { "" };
+            printer.note(&format!("noted on incident {}{whom}", word(&answer["note"], "incident")));
             note_if_not_durable(printer, &answer);
         }
     }

@@ -343,6 +343,9 @@ pub(crate) struct NoteArgs {
     pub(crate) incident: String,
     /// What there is to say, for whoever reads of the incident later
     pub(crate) text: String,
+    /// For everybody: it stands on the public status page, and stays there
+    #[arg(long)]
+    pub(crate) public: bool,
     /// Who says so
     #[arg(long, env = "USER", value_name = "NAME")]
     pub(crate) by: Option<String>,
@@ -416,6 +419,11 @@ pub(crate) struct ExportArgs {
     /// What to print
     #[arg(value_enum)]
     pub(crate) what: Export,
+    /// The folder that a copy of the status page is written to
+    #[arg(value_name = "DIR", required_if_eq("what", "status-page"))]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
 }
 
 /// What `export` can print.
@@ -430,6 +438,9 @@ pub(crate) enum Export {
     /// JSON Schema of the service configuration, for editors
     #[value(name = "config-schema")]
     Config,
+    /// A copy of the public status page, of a running service, for a bucket or a web server; is written to DIR
+    #[value(name = "status-page")]
+    StatusPage,
 }
 
 /// How a command prints.

@@ -6,16 +6,18 @@ use clap_complete::Shell;
 use crate::config::{config_schema, library_schema, probe_schema};
 
 use super::args::{Cli, Export};
+use super::exit::Failure;
 use super::{Exit, Printer};
 
-pub(crate) fn export(printer: &Printer, what: Export) -> Exit {
+pub(crate) fn export(printer: &Printer, what: Export) -> Result<Exit, Failure> {
     let schema = match what {
         Export::Probe => probe_schema(),
         Export::Library => library_schema(),
         Export::Config => config_schema(),
+        Export::StatusPage => return Err(Failure::usage("name the folder that the status page is written to")),
     };
     printer.data(&format!("{schema:#}"));
-    Exit::Well
+    Ok(Exit::Well)
 }
 
 pub(crate) fn completions(printer: &Printer, shell: Shell) -> Exit {

@@ -30,6 +30,7 @@ mod runtime;
 mod sandbox;
 mod select;
 mod status;
+mod status_page;
 mod style;
 mod sweep;
 mod test;
@@ -93,7 +94,13 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
-        Command::Export(args) => Ok(export::export(printer, args.what)),
+        Command::Export(args) => match (args.what, args.folder) {
+            (args::Export::StatusPage, Some(folder)) => {
+                on_runtime(status_page::export(printer, config.as_deref(), &folder, &args.remote))
+            }
+            (what, None) => export::export(printer, what),
+            (_, Some(_)) => Err(Failure::usage("only the status page is written to a folder; this is printed")),
+        },
         Command::ExecGuard => {
             run_guard(std::io::stdin().lock());
             Ok(Exit::Well)

@@ -16,7 +16,7 @@ use super::probe::{self, ParsedProbe};
 use super::section::DeclaredSection;
 use super::service::{self, Settings};
 use super::tree::{Node, SourceSpan, first_line};
-use super::{Code, Diagnostics, file, keys, parse, wake_lint};
+use super::{Code, Diagnostics, file, keys, parse, status_page, wake_lint};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -132,6 +132,7 @@ fn load_all(
     // If the probes were chosen by a person, or some file is unreadable, needed probes may simply not be loaded.
     if probes.is_none() && metadata.len() == paths.len() {
         cross::needs(&metadata, &mut diagnostics);
+        status_page::unknown_probes(&keys, &metadata, &mut diagnostics);
         cross::selectors(&keys, &settings.alerting, &settings.context, &metadata, &mut diagnostics);
     }
     if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
@@ -169,8 +170,19 @@ fn top(file: &Arc<SourceFile>) -> SourceSpan<'_> {
 }
 
 fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) -> Service {
-    let Settings { context, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat } =
-        settings;
+    let Settings {
+        context,
+        listen,
+        traces,
+        log_format,
+        alerting,
+        tells_nobody: _,
+        maintenance,
+        store,
+        self_check,
+        heartbeat,
+        status_page,
+    } = settings;
     // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
     parsed.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
     let mut canaries: Vec<Arc<Canary>> = parsed.iter_mut().flat_map(|probe| probe.canaries.drain(..)).collect();
@@ -188,6 +200,7 @@ fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) ->
         store: store.filter(|_| has_file),
         self_check,
         heartbeat: heartbeat.map(Arc::new),
+        status_page: status_page.map(Arc::new),
     }
 }
 

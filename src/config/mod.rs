@@ -50,6 +50,7 @@ mod section;
 mod service;
 mod service_template;
 mod shared;
+mod status_page;
 mod step_defaults;
 mod tree;
 mod value;

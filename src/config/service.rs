@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StoreSettings,
-    Traces, expr,
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StatusPage,
+    StoreSettings, Traces, expr,
 };
 
 use super::constant::constant;
@@ -21,7 +21,7 @@ use super::section::{Field, Named};
 use super::tree::Node;
 use super::{
     Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, listen, maintenance, redact, secrets,
-    service_template,
+    service_template, status_page,
 };
 
 /// The name of the only region of a service that names none.
@@ -44,6 +44,7 @@ pub(super) struct Settings {
     pub(super) store: Option<StoreSettings>,
     pub(super) self_check: Option<SelfCheckSettings>,
     pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) status_page: Option<StatusPage>,
 }
 
 /// Makes settings of the service's keys. `variable` tells how many bytes an environment variable has.
@@ -74,6 +75,8 @@ pub(super) fn read<'f>(
         context.alert = alert::read(&context.alert, defaults, diagnostics);
     }
     let (channels, tells_nobody) = channel::read(&keys.notify, &context, diagnostics);
+    let store = store(&keys.store, diagnostics);
+    let kept = store.as_ref().map(|store| store.keep_rollups);
     Settings {
         listen,
         traces,
@@ -81,9 +84,10 @@ pub(super) fn read<'f>(
         alerting: alerting::read(keys, channels, &context, diagnostics),
         tells_nobody,
         maintenance: maintenance::read(&keys.maintenance, context.now, diagnostics).into_iter().map(Arc::new).collect(),
-        store: store(&keys.store, diagnostics),
+        store,
         self_check: keys.self_check.as_ref().map(|keys| self_check(keys, diagnostics)),
         heartbeat: keys.heartbeat.as_ref().and_then(|keys| heartbeat(keys, &context, diagnostics)),
+        status_page: keys.status_page.as_ref().and_then(|keys| status_page::read(keys, kept, &context, diagnostics)),
         context,
     }
 }

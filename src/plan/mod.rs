@@ -25,6 +25,7 @@ mod redaction;
 mod service;
 mod severity;
 mod slo;
+mod status_page;
 mod step;
 mod tcp;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use service::{Limits, LogFormat, SecretSource, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
+pub use status_page::{StatusComponent, StatusPage, StatusPlace};
 pub use step::{Action, Carry, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled, warns};
 pub use tcp::{Payload, StartTls, TcpAction, TcpTarget, TlsChanges, Until};
 pub use walk::{Visit, find, journey, walk};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Alerting, Heartbeat, Listen, Plan, SelfCheckSettings, StoreSettings};
+use super::{Alerting, Heartbeat, Listen, Plan, SelfCheckSettings, StatusPage, StoreSettings};
 
 /// A whole, validated configuration: the plan and how the process around it behaves.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Service {
     pub self_check: Option<SelfCheckSettings>,
     /// The dead-man's switch.
     pub heartbeat: Option<Arc<Heartbeat>>,
+    /// What everybody may see; nobody may see anything if absent.
+    pub status_page: Option<Arc<StatusPage>>,
 }
 
 /// OTLP export over HTTP/protobuf.

@@ -54,13 +54,13 @@ pub(super) async fn validated(mut request: Request, next: Next) -> Response {
 }
 
 /// A strong validator, with its quotes.
-fn tag(body: &[u8]) -> String {
+pub(super) fn tag(body: &[u8]) -> String {
     let hash = digest(&SHA256, body);
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&hash.as_ref()[..TOLD]))
 }
 
 /// Whether `If-None-Match` names this validator, weak or strong, or anything at all.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     let mut named = lines.flat_map(|line| line.split(',')).map(str::trim);
     named.any(|named| named == "*" || named.strip_prefix("W/").unwrap_or(named) == tag)

@@ -18,6 +18,7 @@ mod problem;
 mod routes;
 mod secrets;
 mod server;
+mod status_page;
 mod tls;
 
 pub(crate) use access::{AccessState, Token};
@@ -33,5 +34,6 @@ pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};
+pub use status_page::{PublicFile, PublicPage, StatusPages, copy as status_page_copy};
 pub(crate) use tls::ListenerTls;
 pub use tls::TlsError;

@@ -26,6 +26,7 @@ use super::gzip;
 use super::hosts::Hosts;
 use super::pages::{self, LiveHub};
 use super::problem::{self, problem};
+use super::status_page::{self, Serving, StatusPages};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -46,6 +47,8 @@ pub(crate) struct RouterState {
     pub(crate) ready: Arc<AtomicBool>,
     /// Empty until everything has started.
     pub(crate) api: Arc<OnceLock<Arc<Api>>>,
+    /// What everybody may see.
+    pub(crate) status_page: Arc<StatusPages>,
 }
 
 /// All routes; what streams ends when it is to stop.
@@ -56,6 +59,8 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { problem(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
     let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared, stop)).fallback(nowhere);
+    let serving = Serving { pages: Arc::clone(&shared.status_page), api: Arc::clone(&shared.api) };
+    let all = all.layer(middleware::from_fn_with_state(serving, status_page::before_all));
     let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
     let all = all.layer(middleware::map_response(access::as_it_says));
     // A layer of a router runs after it has found the route, which the prefix of a public URL would keep it from.

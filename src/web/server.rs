@@ -5,11 +5,12 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,9 +20,11 @@ use tokio_util::task::TaskTracker;
 use crate::plan::FileShares;
 
 use super::access::Arrival;
+use super::api::Api;
 use super::connection;
 use super::connection_slots::ConnectionSlots;
 use super::routes::{RouterState, routes};
+use super::status_page::{self, Serving, StatusPages};
 use super::tls::{ListenerTls, TlsError};
 
 /// Threads that render metrics and ask the store.
@@ -69,9 +72,29 @@ impl Bound {
         bind().map_err(|source| ListenError::Bind { address, source })
     }
 
+    /// The address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Starts to answer, over TLS if it is given a certificate.
     pub(crate) fn serve(self, shared: RouterState, tls: Option<ListenerTls>) -> Result<Server, ListenError> {
         let ready = Arc::clone(&shared.ready);
+        self.answer(ready, tls, "web", move |stop| routes(shared, stop))
+    }
+
+    /// Starts to answer with the status page, and with nothing else.
+    pub(crate) fn serve_status_page(self, pages: Arc<StatusPages>, api: Arc<OnceLock<Arc<Api>>>) -> Result<Server, ListenError> {
+        self.answer(Arc::default(), None, "status page", move |_| status_page::alone(Serving { pages, api }))
+    }
+
+    fn answer(
+        self,
+        ready: Arc<AtomicBool>,
+        tls: Option<ListenerTls>,
+        name: &str,
+        routes: impl FnOnce(&CancellationToken) -> Router + Send + 'static,
+    ) -> Result<Server, ListenError> {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -82,7 +105,8 @@ impl Bound {
         let serve = move || {
             let served = runtime.block_on(async move {
                 let connections = TaskTracker::new();
-                accept(TcpListener::from_std(self.listener)?, shared, tls, &connections, &stopped).await;
+                let listener = TcpListener::from_std(self.listener)?;
+                accept(listener, routes(&stopped), tls, &connections, &stopped).await;
                 connections.close();
                 // A request that never ends does not delay the stop.
                 let _in_time = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
@@ -92,7 +116,7 @@ impl Bound {
             runtime.shutdown_background();
             served
         };
-        let thread = std::thread::Builder::new().name("web".to_owned()).spawn(serve).map_err(ListenError::Thread)?;
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(serve).map_err(ListenError::Thread)?;
         Ok(Server { address: self.address, ready, stop, thread })
     }
 }
@@ -100,12 +124,11 @@ impl Bound {
 /// Takes connections until it is to stop.
 async fn accept(
     listener: TcpListener,
-    shared: RouterState,
+    routes: Router,
     tls: Option<ListenerTls>,
     connections: &TaskTracker,
     stop: &CancellationToken,
 ) {
-    let routes = routes(shared, stop);
     let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -220,6 +243,7 @@ mod tests {
             hosts: Arc::new(Hosts::new(vec!["x".to_owned()], None)),
             ready: Arc::default(),
             api: Arc::default(),
+            status_page: Arc::default(),
         };
         bound.serve(shared, None).unwrap()
     }

@@ -11,7 +11,7 @@ const PROBES: &str = "probes/README.md";
 const CONFIG: &str = "config/README.md";
 
 /// Keys of the service that are tables, each key of which has a row.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "listen",
     "traces",
     "limits",
@@ -24,6 +24,7 @@ const SECTIONS: [&str; 12] = [
     "self_check",
     "heartbeat",
     "redact",
+    "status_page",
 ];
 
 fn read(path: &str) -> String {
@@ -36,7 +37,7 @@ fn spelling(section: &str, key: &str) -> String {
         "http" | "exec" => format!("{section}.{key}"),
         "multipart" => format!("http.multipart.{key}"),
         "tcp" => format!("tcp.{key}"),
-        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" => {
+        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" | "status_page" => {
             format!("{section}.{key}")
         }
         "route" => format!("alerting.route.{key}"),
@@ -49,6 +50,7 @@ fn spelling(section: &str, key: &str) -> String {
         "dns" | "slo" | "tls" | "listen" | "traces" | "limits" | "defaults" => format!("{section}.{key}"),
         "secret" => format!("secrets.{key}"),
         "token" => format!("listen.token.{key}"),
+        "status_component" => format!("status_page.component.{key}"),
         "listen_tls" => format!("listen.tls.{key}"),
         _ => key.to_owned(),
     }

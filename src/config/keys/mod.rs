@@ -8,6 +8,7 @@ mod http;
 mod library;
 mod probe;
 mod service;
+mod status_page;
 mod step;
 mod tcp;
 
@@ -22,6 +23,7 @@ pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, Tls
 pub(super) use library::{Library, LibraryKeys, Use, UseKeys, of_steps_only};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys, SloKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, ListenTlsKeys, SecretKeys, Service, ServiceKeys, TokenKeys, TracesKeys};
+pub(super) use status_page::{ComponentKeys, StatusPageKeys};
 pub(super) use step::{ExpectationKeys, Expectations, RetryKeys, StepItem, StepKeys};
 pub(super) use tcp::{TcpKeys, TcpReadKeys, TcpSendKeys, TcpTlsKeys};
 

@@ -14,6 +14,7 @@ use super::alert::Maintenance;
 use super::alerting::{Alerting, Heartbeat, Notify, SelfCheck, Store};
 use super::http::Device;
 use super::probe::Redact;
+use super::status_page::StatusPage;
 
 section! {
     /// The service's file.
@@ -48,6 +49,8 @@ section! {
         self_check: Table<SelfCheck> [default "nothing is excused"],
         /// A dead-man's switch that notices when this service is gone.
         heartbeat: Table<Heartbeat>,
+        /// A page that everybody may see, of chosen probes.
+        status_page: Table<StatusPage>,
         /// Bounds that hold for every run.
         limits: Table<Limits> [always],
         /// Shape of the log lines.

@@ -4,7 +4,9 @@
 //! bound. What a request and its answer look like is [`otlp`](super::otlp)'s business, when it is made again that of
 //! [`retry`](super::retry).
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -52,17 +54,23 @@ pub(super) fn export_until_closed(
         if reports.is_empty() {
             return;
         }
-        let mut batch = Vec::new();
-        let mut in_batch = 0;
+        let mut batch = Batch::new();
+        let (mut in_batch, mut spans_in_batch) = (0, 0);
         for (at, report) in reports.iter().enumerate() {
-            batch.extend(spans_of(report));
+            let (region, spans) = spans_of(report);
+            spans_in_batch += spans.len();
+            batch.entry(region).or_default().extend(spans);
             in_batch += 1;
-            if batch.len() >= REQUEST_SPANS || at + 1 == reports.len() {
+            if spans_in_batch >= REQUEST_SPANS || at + 1 == reports.len() {
+                spans_in_batch = 0;
                 exporter.export(std::mem::take(&mut batch), std::mem::take(&mut in_batch));
             }
         }
     }
 }
+
+/// Spans by region.
+type Batch = BTreeMap<Arc<str>, Vec<SpanData>>;
 
 struct Exporter<'s> {
     otlp: Otlp,
@@ -77,7 +85,7 @@ struct Exporter<'s> {
 }
 
 impl Exporter<'_> {
-    fn export(&mut self, batch: Vec<SpanData>, reports: u64) {
+    fn export(&mut self, batch: Batch, reports: u64) {
         self.shared.on_its_way.store(reports, Ordering::Relaxed);
         let answer = self.deliver(batch, reports);
         if self.shared.on_its_way.swap(0, Ordering::Relaxed) == 0 {
@@ -108,7 +116,7 @@ impl Exporter<'_> {
     }
 
     /// Makes the request until it is taken, refused, or given up: spans that were rejected and what was said, or why not.
-    fn deliver(&mut self, batch: Vec<SpanData>, reports: u64) -> Result<(u64, String), String> {
+    fn deliver(&mut self, batch: Batch, reports: u64) -> Result<(u64, String), String> {
         let body = self.otlp.encode(batch);
         let mut tries = RequestRetries::begin(Instant::now());
         loop {
@@ -159,11 +167,13 @@ impl LogThrottle {
     }
 }
 
-fn spans_of(report: &QueuedReport) -> Vec<SpanData> {
-    match report {
-        QueuedReport::Run(report) => spans::of_run(report),
-        QueuedReport::Cleanup(report) => spans::of_cleanup(report),
-    }
+/// The region of a report, and its spans.
+fn spans_of(report: &QueuedReport) -> (Arc<str>, Vec<SpanData>) {
+    let (canary, spans) = match report {
+        QueuedReport::Run(report) => (&report.canary, spans::of_run(report)),
+        QueuedReport::Cleanup(report) => (&report.run.canary, spans::of_cleanup(report)),
+    };
+    (Arc::clone(&canary.region.name), spans)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! a request is made again is [`retry`](super::retry)'s business. It blocks, so it is built and used on a thread without a
 //! runtime.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -19,6 +21,9 @@ use prost::Message as _;
 use crate::outcome::visible;
 
 use super::state::TracerConfig;
+
+/// The attribute of a resource that names the region it probes from; root spans have it too.
+const REGION: &str = "serinus.region";
 
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 64 << 10;
@@ -52,7 +57,8 @@ pub(super) struct Otlp {
     client: reqwest::blocking::Client,
     endpoint: reqwest::Url,
     headers: HeaderMap,
-    resource: ResourceAttributesWithSchema,
+    /// Of all spans; those of a region have that too.
+    resource: Resource,
 }
 
 impl Otlp {
@@ -80,12 +86,18 @@ impl Otlp {
         // A redirect is no answer of OTLP's, and headers may be secrets.
         let client = reqwest::blocking::Client::builder().timeout(config.timeout).redirect(reqwest::redirect::Policy::none());
         let client = client.build().map_err(|error| cannot(error.to_string()))?;
-        Ok(Self { client, endpoint, headers, resource: (&resource).into() })
+        Ok(Self { client, endpoint, headers, resource })
     }
 
-    /// Spans as the body of a request.
-    pub(super) fn encode(&self, spans: Vec<SpanData>) -> bytes::Bytes {
-        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
+    /// Spans of each region as the body of a request. Who probes is, to whoever reads traces, the prober of a region, also where one
+    /// process has several: each has a resource of its own.
+    pub(super) fn encode(&self, spans: BTreeMap<Arc<str>, Vec<SpanData>>) -> bytes::Bytes {
+        let of_region = |(region, spans): (Arc<str>, Vec<SpanData>)| {
+            let own = self.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+            let resource = Resource::builder_empty().with_attributes(own).with_attribute(KeyValue::new(REGION, region)).build();
+            group_spans_by_resource_and_scope(spans, &ResourceAttributesWithSchema::from(&resource))
+        };
+        let resource_spans = spans.into_iter().flat_map(of_region).collect();
         ExportTraceServiceRequest { resource_spans }.encode_to_vec().into()
     }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::base::time::now_ms;
 use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
 use crate::outcome::{visible, visible_block};
+use crate::web::status_page::PUBLIC_NOTE;
 
 use super::audit::{Action, Who, event};
 use super::body::Body;
@@ -90,6 +91,9 @@ pub(in crate::web) struct NoteRequest {
     text: String,
     /// Who says so.
     by: Option<String>,
+    /// Whether everybody may read it, on the public status page. It stays there.
+    #[serde(default)]
+    public: bool,
 }
 
 /// Writes down that something happened.
@@ -143,13 +147,19 @@ pub(in crate::web) async fn note(
 ) -> Result<Json<NoteAnswer>, Failure> {
     let text = written(&visible_block(asked.text.trim()), NOTE, "a note")?;
     let incident = incidents::known(&api, &id).await?;
+    let is_shown = incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    if asked.public && !is_shown {
+        return Err(Failure::bad("nobody would read it: no component of the status page stands for what this incident is about"));
+    }
     let by = who.known_or(asked.by);
-    let row = event(EventKind::Note, by.clone(), "note".to_owned(), text);
+    let what = if asked.public { PUBLIC_NOTE } else { "note" };
+    let row = event(EventKind::Note, by.clone(), what.to_owned(), text);
     let row = EventRow { probe: incident.probe.clone(), incident: Some(incident.id.clone()), ..row };
     let note = shown(&row);
     let by = by.unwrap_or_else(|| "somebody".to_owned());
     let kept = api.keep(Commit { events: vec![row], ..Commit::default() }).await;
-    let text = format!("noted by {by} on incident {}", incident.id);
+    let whom = if asked.public { ", for everybody" } else { "" };
+    let text = format!("noted by {by} on incident {}{whom}", incident.id);
     api.audit(Action { by: &by, what: "note", probe: incident.probe, incident: Some(incident.id), text });
     Ok(Json(NoteAnswer { note, kept }))
 }

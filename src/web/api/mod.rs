@@ -38,9 +38,10 @@ use crate::alert::channel::HttpClient;
 use crate::history::{Follower, ReadFuture, Reader, Recorder};
 use crate::plan::{Alerting, Plan};
 use crate::schedule::Scheduler;
-use crate::web::{Recent, Snapshots};
+use crate::web::{Recent, Snapshots, StatusPages};
 
 use super::access::login_code;
+use super::status_page;
 
 pub(in crate::web) use body::Body;
 pub use certificates::{CertificateList, CertificateView};
@@ -55,8 +56,9 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 31] = [
+pub const ROUTES: [(&str, &str); 32] = [
     ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/status-page"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
@@ -129,18 +131,21 @@ pub struct Api {
     pub recent: Recent,
     /// The certificates that probes met.
     pub certificates: CertificateList,
+    /// What everybody may see.
+    pub status_page: Arc<StatusPages>,
 }
 
 /// Deletes what runs left, now.
 pub type Sweep = dyn Fn() -> BoxFuture<'static, Result<SweepOutcome, String>> + Send + Sync;
 
 /// What handlers get.
-pub(super) type ApiState = Arc<Api>;
+pub(in crate::web) type ApiState = Arc<Api>;
 
 /// Routes that only read.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/api/v1/status", get(status::status))
+        .route("/api/v1/status-page", get(status_page::shown))
         .route("/api/v1/canaries", get(status::canaries))
         .route("/api/v1/probes/{name}", get(probes::one))
         .route("/api/v1/runs", get(runs::list))

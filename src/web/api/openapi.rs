@@ -13,6 +13,7 @@ use utoipa::{Modify, OpenApi};
 
 use crate::web::access;
 use crate::web::problem::{MEDIA_TYPE, Problem};
+use crate::web::status_page;
 
 use super::table::Format;
 use super::{annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, verbs, verify};
@@ -27,6 +28,7 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
     ),
     paths(
         status::status,
+        status_page::shown,
         status::canaries,
         probes::one,
         runs::list,
@@ -72,7 +74,7 @@ impl Modify for Common {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of `listen.token`.")).build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
         for (path, item) in &mut document.paths.paths {
-            let names_something = path.contains('{') || path.ends_with("/runs");
+            let names_something = path.contains('{') || path.ends_with("/runs") || path.ends_with("/status-page");
             if let Some(operation) = &mut item.get {
                 refuse(operation, &[400, 401, 403, 429, 503]);
                 refuse(operation, if names_something { &[404] } else { &[] });

@@ -44,6 +44,9 @@ pub(super) struct Fields {
     /// The subject that is muted.
     #[serde(default)]
     subject: String,
+    /// Whether a note is for everybody: `yes`.
+    #[serde(default)]
+    public: String,
 }
 
 type Handles = Extension<Arc<Api>>;
@@ -178,7 +181,7 @@ pub(super) async fn verify(api: Handles, base: Bases, Path(id): Path<String>, fo
 
 /// `POST /incidents/{id}/notes`
 pub(super) async fn note(api: Handles, base: Bases, Path(id): Path<String>, form: Form<Fields>) -> Response {
-    let asked = json!({ "text": form.fields.why });
+    let asked = json!({ "text": form.fields.why, "public": form.fields.public == "yes" });
     let answer = async { annotations::note(api.clone(), Path(id), Who::of(&form.caller), request(asked)?).await }.await;
     back(&api, &base, &form.fields, answer, |_| "Noted.".to_owned()).await
 }

@@ -19,4 +19,5 @@ mod live;
 mod matrix;
 mod overview;
 mod site;
+mod status_page;
 mod without_scripts;

@@ -97,6 +97,8 @@ struct IncidentPage {
     tries: Vec<TryRow>,
     more_tries: usize,
     notes: Vec<EventView>,
+    /// Whether a note of it can stand on the public status page.
+    may_publish: bool,
     /// Reasons of this incident that can be muted.
     reasons: Vec<String>,
     subject: Option<String>,
@@ -131,7 +133,8 @@ pub(super) async fn incident(
     };
     let asked = query.map(|Query(query)| query).unwrap_or_default().verified;
     let hand = hand(&api, &look, &snapshot, &facts, asked).await;
-    Ok(html(&IncidentPage { hand, ..page(facts, &snapshot, frame) }))
+    let may_publish = facts.incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    Ok(html(&IncidentPage { hand, may_publish, ..page(facts, &snapshot, frame) }))
 }
 
 /// How the runs of its last verification went, while it is open.
@@ -186,6 +189,7 @@ fn page(facts: IncidentFacts, snapshot: &Snapshot, frame: Frame) -> IncidentPage
         tries,
         more_tries,
         notes: noted.split_off(cut).into_iter().cloned().collect(),
+        may_publish: false,
         reasons: reasons(incident),
         subject: incident.scope.strip_prefix("subject/").and_then(|rest| rest.split_once('/')).map(|(_, name)| name.to_owned()),
         runbook: probe.and_then(|probe| probe.runbook.as_ref()).map(ShownRunbook::of),
