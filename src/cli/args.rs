@@ -414,22 +414,48 @@ pub(crate) struct SweepArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// What to print
-    #[arg(value_enum)]
+    #[command(subcommand)]
     pub(crate) what: Export,
 }
 
 /// What `export` can print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 pub(crate) enum Export {
+    /// Alert rules for Prometheus, made from the probes of the configuration
+    PrometheusRules(ExportCheck),
+    /// Routes and inhibitions for Alertmanager, made from the probes of the configuration
+    Alertmanager(ExportCheck),
+    /// A dashboard for Grafana, made from the probes of the configuration
+    GrafanaDashboard {
+        /// Which one
+        #[arg(value_enum)]
+        which: DashboardName,
+        #[command(flatten)]
+        check: ExportCheck,
+    },
     /// JSON Schema of a probe file, for editors
-    #[value(name = "probe-schema")]
-    Probe,
+    ProbeSchema,
     /// JSON Schema of a library of steps that probes share, for editors
-    #[value(name = "library-schema")]
-    Library,
+    LibrarySchema,
     /// JSON Schema of the service configuration, for editors
-    #[value(name = "config-schema")]
-    Config,
+    ConfigSchema,
+}
+
+/// Options of what `export` makes from the configuration.
+#[derive(Debug, Args)]
+pub(crate) struct ExportCheck {
+    /// Print nothing, and say whether this file still is what would be printed; exit code 1 and the first difference if it is not
+    #[arg(long, value_name = "FILE")]
+    pub(crate) check: Option<PathBuf>,
+}
+
+/// The dashboards of `export grafana-dashboard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DashboardName {
+    /// All probes, and the prober itself
+    Overview,
+    /// One probe, chosen by a variable
+    Probe,
 }
 
 /// How a command prints.

@@ -93,7 +93,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
-        Command::Export(args) => Ok(export::export(printer, args.what)),
+        Command::Export(args) => export::export(printer, config.as_deref(), &args.what),
         Command::ExecGuard => {
             run_guard(std::io::stdin().lock());
             Ok(Exit::Well)
