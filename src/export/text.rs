@@ -15,7 +15,6 @@ pub(super) fn literal(text: &str) -> String {
     visible(text).replace("{{", "{{ \"{{\" }}")
 }
 
-
 /// A duration as Prometheus writes it, such as `1h30m`; in whole seconds, at least one.
 pub(super) fn duration(lasting: Duration) -> String {
     let mut rest = lasting.as_secs().max(1);

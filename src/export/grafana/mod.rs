@@ -117,10 +117,13 @@ fn annotation() -> Value {
         "enable": true,
         "hide": false,
         "iconColor": "red",
-        "expr": "max by (scope, severity) (serinus_incident{severity=~\"page|critical\",probe=~\"$probe|\"})",
-        "step": "60s",
+        "target": {
+            "refId": "Anno",
+            "expr": "max by (scope, severity) (serinus_incident{severity=~\"page|critical\",probe=~\"$probe|\"})",
+            "interval": "60s",
+        },
+        "tagKeys": "severity",
         "titleFormat": "{{scope}}",
-        "textFormat": "{{severity}}",
     })
 }
 
@@ -147,8 +150,8 @@ fn variables(dashboard: Dashboard) -> Value {
     let query = |name: &str, query: &str, many: bool| {
         let mut variable = json!({
             "name": name, "label": name, "type": "query", "datasource": source(), "refresh": 2, "sort": 1, "hide": 0,
-            "query": { "query": query, "refId": name }, "definition": query, "multi": many, "includeAll": many, "regex": "",
-            "skipUrlSync": false, "options": [], "current": {},
+            "query": { "query": query, "refId": name }, "multi": many, "includeAll": many, "regex": "",
+            "skipUrlSync": false,
         });
         if many {
             variable["allValue"] = ".*".into();
@@ -158,7 +161,7 @@ fn variables(dashboard: Dashboard) -> Value {
     };
     json!([
         { "name": "datasource", "label": "data source", "type": "datasource", "query": "prometheus", "refresh": 1, "hide": 0,
-          "multi": false, "includeAll": false, "regex": "", "skipUrlSync": false, "options": [], "current": {} },
+          "multi": false, "includeAll": false, "regex": "", "skipUrlSync": false },
         query("probe", "label_values(serinus_probe_info, probe)", many),
         query("region", "label_values(serinus_runs_total{probe=~\"$probe\"}, region)", true),
     ])

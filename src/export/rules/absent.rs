@@ -54,21 +54,20 @@ fn region(service: &Service, name: &str) -> Rule {
     }
 }
 
-/// No counted run in the time of three ticks, and none that was skipped on purpose, where there was the series before.
+/// No counted run in the time of three ticks, and none that was skipped on purpose, of a process that was there before, still is, and
+/// did not start meanwhile.
 fn silent(service: &Service, probe: &Probe) -> Rule {
     let alerting = &service.alerting;
     let least = longest_interval(probe) * alerting.blind.intervals + probe.deadline + SCRAPE * 2;
     let over = least.max(alerting.blind.at_least);
-    let by = "probe, region";
+    let (by, passed, window) = ("probe, region", runs(probe, "passed"), duration(over));
     let expr = format!(
-        "{} == 0\nunless on (probe, region) {} > 0\nand on (probe, region) sum by (probe, region) ({} offset {})",
+        "{} == 0\nunless on ({by}) {} > 0\nunless on ({by}) sum by ({by}) (resets({passed}[{window}])) > 0\n\
+         and on ({by}) sum by ({by}) ({passed} offset {window})\nand on ({by}) sum by ({by}) ({passed})",
         rises(by, &runs(probe, "passed|failed"), over),
         rises(by, &runs(probe, "skipped"), over),
-        runs(probe, "passed"),
-        duration(over),
     );
-    let summary =
-        format!("no run of {{{{ $labels.probe }}}} in {{{{ $labels.region }}}} has passed or failed for {}", duration(over));
+    let summary = format!("no run of {{{{ $labels.probe }}}} in {{{{ $labels.region }}}} has passed or failed for {window}");
     let severity = if alerting.blind.page { wakes(probe) } else { Severity::Warn };
     Rule {
         alert: "SerinusNoRuns",
