@@ -34,6 +34,7 @@ mod cli_usage;
 mod dashboard;
 mod degraded;
 mod exec;
+mod exports;
 mod healthcheck;
 mod pages;
 mod reload;
