@@ -10,9 +10,10 @@ use crate::config::{config_schema, library_schema, load, probe_schema, process_e
 use crate::export::{Dashboard, alertmanager, difference, grafana_dashboard, prometheus_rules};
 use crate::plan::Service;
 
-use super::args::{Cli, DashboardName, Export, ExportCheck};
+use super::args::Cli;
 use super::config::{accept, required};
 use super::exit::Failure;
+use super::export_args::{DashboardName, Export, ExportCheck};
 use super::{Exit, Printer};
 
 pub(crate) fn export(printer: &Printer, config: Option<&Path>, what: &Export) -> Result<Exit, Failure> {

@@ -14,6 +14,7 @@ mod demo;
 mod demo_result;
 mod exit;
 mod export;
+mod export_args;
 mod fix;
 mod grid;
 mod healthcheck;

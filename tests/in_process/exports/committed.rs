@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use serinus::export::{Dashboard, alertmanager, difference, grafana_dashboard, prometheus_rules};
+use serinus::export::{Dashboard, difference, grafana_dashboard};
 
 use super::loaded;
 
 #[test]
-fn the_files_in_docker_are_what_is_exported_of_the_service_in_docker() {
+fn the_dashboards_in_docker_are_what_is_exported_of_the_service_in_docker() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // In the image the probes lie beside the service's file.
@@ -16,8 +16,6 @@ fn the_files_in_docker_are_what_is_exported_of_the_service_in_docker() {
     std::fs::write(folder.path().join("serinus.toml"), text.replace("probes/*.toml", &probes)).expect("it is written");
     let service = loaded(&folder.path().join("serinus.toml"));
     for (file, expected) in [
-        ("docker/prometheus/rules.yml", prometheus_rules(&service)),
-        ("docker/alertmanager/alertmanager.yml", alertmanager(&service)),
         ("docker/grafana/dashboards/overview.json", grafana_dashboard(&service, Dashboard::Overview)),
         ("docker/grafana/dashboards/probe.json", grafana_dashboard(&service, Dashboard::Probe)),
     ] {

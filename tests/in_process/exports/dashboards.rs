@@ -63,6 +63,6 @@ fn there_are_links_to_our_pages_where_it_is_known_where_they_are_and_exemplars_o
         assert!(text.contains("https://serinus.example.com/probes/"), "{text}");
         assert!(text.contains("\"exemplar\": true"));
         let bare = grafana_dashboard(&with("regions = [\"eu\"]\n", ""), which);
-        assert!(!bare.contains("http"), "{bare}");
+        assert!(!bare.contains("https://"), "{bare}");
     }
 }

@@ -28,7 +28,8 @@ fn each_owner_is_told_of_its_own_by_severity_and_somebody_of_what_has_no_owner()
         let mut arguments = vec!["config", "routes", "test", "--config.file=alertmanager.yml"];
         arguments.extend(quoted.iter().map(String::as_str));
         let told = said(folder.path(), "amtool", &arguments);
-        assert_eq!(told.trim(), receiver, "{labels:?}");
+        // It warns of its own settings afterwards.
+        assert_eq!(told.lines().next(), Some(receiver), "{labels:?}");
     }
 }
 
