@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`config`] reads TOML into an immutable [`plan`], [`schedule`] decides when, [`run`] executes, and the result
 //! is plain data in [`outcome`]. [`telemetry`] makes metrics and traces of it, [`history`] keeps it, and [`alert`] decides who is told
-//! of it. [`web`] answers over HTTP. [`app`] is the only wiring of all these, and [`cli`] holds the commands. [`sandbox`] is the
+//! of it. [`web`] answers over HTTP. [`export`] makes files for an existing stack of a plan. [`app`] is the only wiring of all these, and [`cli`] holds the commands. [`sandbox`] is the
 //! simulated product. [`source`] has positions in files, [`base`] what several modules need and none owns. Which module may use which
 //! other is a table, and `tests/in_process/module_table.rs` holds the `use crate::…` lines against it.
 //!
@@ -19,6 +19,7 @@
 //! | thing that is kept, question to the store | `history/mod.rs` |
 //! | route of the API | `web/api/mod.rs` |
 //! | page of the dashboard | `web/pages/mod.rs` |
+//! | file for Prometheus, Alertmanager or Grafana | `export/mod.rs` |
 //! | command | `cli/mod.rs` |
 //! | fault of the sandbox | `sandbox/mod.rs` |
 
@@ -27,6 +28,7 @@ pub mod app;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod export;
 pub mod history;
 pub mod outcome;
 pub mod plan;

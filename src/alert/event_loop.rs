@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use crate::base::thread::AtomicInstant;
 use crate::history::{Commit, Durable, Recorder};
-use crate::outcome::{AlertStateSink, Secrets};
+use crate::outcome::{AlertStateSink, IncidentScope, Secrets};
 use crate::plan::{Alerting, CanaryId, Channel};
 
+use super::Scope;
 use super::channel::Sender;
 use super::evaluate::{Backlog, Effects, Evaluator, Event, OutgoingTry};
 use super::inbox::{Command, Inbox};
@@ -176,7 +177,7 @@ impl EventLoop {
 
     /// Carries out effects: tries leave once they are durable, or after a moment in any case.
     async fn act(&mut self, effects: Effects) {
-        let Effects { commit, tries, held, wanted, forgotten, canaries, probes } = effects;
+        let Effects { commit, tries, held, wanted, forgotten, canaries, probes, scopes } = effects;
         self.write(commit).await;
         for outgoing in tries {
             self.send(outgoing);
@@ -189,6 +190,13 @@ impl EventLoop {
         }
         for (probe, severity) in probes {
             self.outputs.alert_states.probe_severity(&probe, severity);
+        }
+        for (scope, severity) in scopes {
+            let text = scope.to_string();
+            let region = if let Scope::Blind(region) = &scope { Some(region) } else { self.alerting.origin.as_ref() };
+            let (probe, region) = (scope.probe().map(|probe| &**probe), region.map(|region| &**region));
+            let incident = IncidentScope { kind: scope.kind(), text: &text, probe, region };
+            self.outputs.alert_states.incident(incident, severity);
         }
         for channel in &forgotten {
             self.sender.forget(channel);

@@ -14,6 +14,7 @@ mod demo;
 mod demo_result;
 mod exit;
 mod export;
+mod export_args;
 mod fix;
 mod grid;
 mod healthcheck;
@@ -94,13 +95,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
-        Command::Export(args) => match (args.what, args.folder) {
-            (args::Export::StatusPage, Some(folder)) => {
-                on_runtime(status_page::export(printer, config.as_deref(), &folder, &args.remote))
-            }
-            (what, None) => export::export(printer, what),
-            (_, Some(_)) => Err(Failure::usage("only the status page is written to a folder; this is printed")),
-        },
+        Command::Export(args) => export::export(printer, config.as_deref(), &args.what),
         Command::ExecGuard => {
             run_guard(std::io::stdin().lock());
             Ok(Exit::Well)

@@ -40,6 +40,6 @@ pub use report::{
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{MayShed, canaries_to_shed};
-pub use sink::{AlertStateSink, FanOut, OutcomeSink};
+pub use sink::{AlertStateSink, FanOut, IncidentScope, OutcomeSink};
 pub use verdict::{NoData, NoDataCount, SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

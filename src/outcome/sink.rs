@@ -46,6 +46,19 @@ impl OutcomeSink for FanOut {
     }
 }
 
+/// What an incident is about.
+#[derive(Debug, Clone, Copy)]
+pub struct IncidentScope<'a> {
+    /// The kind of thing: a closed word, such as `subject`.
+    pub kind: &'static str,
+    /// Kind and names, such as `subject/segment-copy/seg-1`. There is at most one open incident of each.
+    pub text: &'a str,
+    /// The probe, if it is about one.
+    pub probe: Option<&'a str>,
+    /// The region that it is about; else the one this process probes from, where other processes run the others.
+    pub region: Option<&'a str>,
+}
+
 /// Shows the alert state of canaries and probes outside. The alert rules call it at each change, and once for each canary and
 /// probe at a start and after a reload, when the new plan is in force here. Calls for a canary or probe that is not in the plan
 /// are ignored. It returns at once and never blocks.
@@ -56,4 +69,8 @@ pub trait AlertStateSink: Send + Sync + 'static {
     /// The highest severity of the open incidents that are about a probe, its subjects, its missing data and its leaks among
     /// them; `None` if none is open, or all that fails in them is muted or explained.
     fn probe_severity(&self, probe: &str, severity: Option<Severity>);
+
+    /// The severity of an incident; `None` if it has ended, or all that fails in it is muted or explained. Called at each change,
+    /// and at a start once for each open incident.
+    fn incident(&self, scope: IncidentScope<'_>, severity: Option<Severity>);
 }

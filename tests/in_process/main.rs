@@ -61,6 +61,7 @@ mod dependencies;
 mod dns;
 mod examples;
 mod exec;
+mod exports;
 mod hostile_files;
 mod http_bodies;
 mod http_breaches;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::source_text::{before_tests, source_files};
 
 /// Module and what it may use besides itself.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("source", &[]),
     ("plan", &["base", "source"]),
@@ -20,6 +20,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("alert", &["base", "plan", "outcome", "history"]),
     ("web", &["base", "plan", "outcome", "history", "schedule", "alert"]),
     ("telemetry", &["base", "plan", "outcome"]),
+    ("export", &["plan", "outcome"]),
     ("sandbox", &[]),
     (
         "app",
@@ -40,6 +41,7 @@ const TABLE: [(&str, &[&str]); 14] = [
             "history",
             "alert",
             "web",
+            "export",
             "app",
         ],
     ),

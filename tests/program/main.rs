@@ -35,6 +35,7 @@ mod dashboard;
 mod degraded;
 mod exec;
 mod exemplars;
+mod exports;
 mod healthcheck;
 mod pages;
 mod reload;

@@ -7,6 +7,7 @@ use crate::history::Commit;
 use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan, Severity};
 
+use super::super::Scope;
 use super::super::message::Message;
 use super::super::mute::Mute;
 use super::super::muting::Paused;
@@ -118,4 +119,6 @@ pub struct Effects {
     pub canaries: Vec<(CanaryId, u32, Option<bool>)>,
     /// The worst severity of each probe whose incidents changed.
     pub probes: Vec<(Arc<str>, Option<Severity>)>,
+    /// The severity of each incident for which it changed, by its scope; none if it has ended or all its failing members are held.
+    pub scopes: Vec<(Scope, Option<Severity>)>,
 }

@@ -90,35 +90,48 @@ struct Incidents {
     moved: HashMap<FactKey, BTreeSet<Scope>>,
     /// Open incidents that are escalated to every channel, and since when they are due; no time if no route matches.
     escalated: BTreeMap<String, Option<Duration>>,
-    /// The severities of each probe's incidents, and the probes for which they may have changed.
-    severities: HashMap<Arc<str>, BTreeMap<Scope, Severity>>,
+    /// The severities of each probe's incidents, of those about no probe under nothing, and the probes for which they may have
+    /// changed.
+    severities: HashMap<Option<Arc<str>>, BTreeMap<Scope, Severity>>,
     changed: BTreeSet<Arc<str>>,
+    /// The scopes whose severity has changed.
+    changed_scopes: BTreeSet<Scope>,
 }
 
 impl Incidents {
     /// Records the severity of an incident; none if it has ended or all its failing members are held.
     fn note_severity(&mut self, scope: &Scope, severity: Option<Severity>) {
-        let Some(probe) = scope.probe() else { return };
-        let of_probe = self.severities.entry(Arc::clone(probe)).or_default();
+        let of_probe = self.severities.entry(scope.probe().cloned()).or_default();
         let before = match severity {
             Some(severity) => of_probe.insert(scope.clone(), severity),
             None => of_probe.remove(scope),
         };
         if before != severity {
-            self.changed.insert(Arc::clone(probe));
+            self.changed.extend(scope.probe().cloned());
+            self.changed_scopes.insert(scope.clone());
         }
     }
 
     /// The worst severity of each probe for which it may have changed.
     fn changed_severities(&mut self) -> Vec<(Arc<str>, Option<Severity>)> {
         let worst = |probe: Arc<str>| {
-            let worst = self.severities.get(&probe).and_then(|of_probe| of_probe.values().max().copied());
+            let key = Some(Arc::clone(&probe));
+            let worst = self.severities.get(&key).and_then(|of_probe| of_probe.values().max().copied());
             if worst.is_none() {
-                self.severities.remove(&probe);
+                self.severities.remove(&key);
             }
             (probe, worst)
         };
         std::mem::take(&mut self.changed).into_iter().map(worst).collect()
+    }
+
+    /// The severity of each scope whose severity has changed.
+    fn changed_scopes(&mut self) -> Vec<(Scope, Option<Severity>)> {
+        let now = |scope: Scope| {
+            let severity = self.severities.get(&scope.probe().cloned()).and_then(|of_probe| of_probe.get(&scope).copied());
+            (scope, severity)
+        };
+        std::mem::take(&mut self.changed_scopes).into_iter().map(now).collect()
     }
 }
 
@@ -213,6 +226,7 @@ impl Evaluator {
             let known = self.conditions.canary(&id, now);
             effects.canaries.push((id, known.failures, known.counted.filter(|_| known.known).map(|last| !last.failed)));
         }
+        effects.scopes = self.incidents.changed_scopes();
         effects.probes = self.incidents.changed_severities();
         effects.commit = self.commit(now);
         if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() {

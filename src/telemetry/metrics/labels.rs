@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::outcome::{Reason, RunId, TraceId, Verdict};
-use crate::plan::Cell;
+use crate::plan::{Cell, Severity};
 
 /// The inside of a sample's braces.
 #[derive(Debug, Default, Clone)]
@@ -242,6 +242,30 @@ impl Labels for PhaseLabels<'_> {
         let Self { region, phase } = *self;
         region.write(text);
         text.label("phase", phase);
+    }
+}
+
+/// An open incident; `probe` and `region` are left out where there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IncidentLabels<'a> {
+    pub(super) kind: &'static str,
+    pub(super) scope: &'a str,
+    pub(super) probe: Option<&'a str>,
+    pub(super) region: Option<&'a str>,
+    pub(super) severity: Severity,
+}
+
+impl Labels for IncidentLabels<'_> {
+    fn write(&self, text: &mut LabelText) {
+        let Self { kind, scope, probe, region, severity } = *self;
+        text.label("kind", kind);
+        text.label("scope", scope);
+        for (name, value) in [("probe", probe), ("region", region)] {
+            if let Some(value) = value {
+                text.label(name, value);
+            }
+        }
+        text.label("severity", severity.as_str());
     }
 }
 

@@ -13,6 +13,7 @@ mod edges;
 mod exposition;
 mod families;
 mod histogram;
+mod incidents;
 mod index;
 mod labels;
 mod probe;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 
-use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, RunReport, Trigger, Verdict};
+use crate::outcome::{AlertStateSink, CleanupReport, IncidentScope, MissedTicks, RunReport, Trigger, Verdict};
 use crate::plan::{CanaryId, Plan, Severity};
 
 use super::alert_state::AlertState;
@@ -16,6 +16,7 @@ use super::edges::lateness_edges;
 use super::exposition::{Exposition, Format};
 use super::families::{self, TickSeries};
 use super::histogram::Histogram;
+use super::incidents::Incidents;
 use super::index::SeriesIndex;
 use super::process::Uncounted;
 use super::{process, usage};
@@ -29,6 +30,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Metrics {
     index: RwLock<Arc<SeriesIndex>>,
     ticks: TickSeries,
+    incidents: Incidents,
     uncounted: [Counter; Uncounted::ALL.len()],
     bodies: [Mutex<Option<RenderedBody>>; 2],
     /// Length of the last body, so that the next is allocated once.
@@ -50,6 +52,7 @@ impl Metrics {
         Arc::new(Self {
             index: RwLock::new(Arc::new(SeriesIndex::new(plan, &SeriesIndex::default()))),
             ticks,
+            incidents: Incidents::default(),
             uncounted: Uncounted::ALL.map(|why| counter!(process::RUNS_UNCOUNTED, "why" => why.as_str())),
             bodies: [const { Mutex::new(None) }; 2],
             length: AtomicUsize::new(0),
@@ -113,6 +116,7 @@ impl Metrics {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
         families::write(&mut body, &self.index(), &self.ticks);
+        self.incidents.write(&mut body);
         usage::write(&mut body);
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();
@@ -180,5 +184,9 @@ impl AlertStateSink for Metrics {
         if let Some(series) = self.index().probe(probe) {
             series.severity.set(severity);
         }
+    }
+
+    fn incident(&self, scope: IncidentScope<'_>, severity: Option<Severity>) {
+        self.incidents.set(scope, severity);
     }
 }

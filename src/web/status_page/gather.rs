@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::alert::status::CanaryStatus;
 use crate::base::time::epoch_ms;
-use crate::history::{EventFilter, EventKind, EventView, IncidentFilter, IncidentView, Page, ReadError};
+use crate::history::{EventFilter, EventKind, EventView, IncidentFilter, IncidentView, Page, ReadError, RollupFilter};
 use crate::plan::{Canary, Plan, StatusComponent, StatusPage};
 use crate::schedule::{Pause, PauseTarget};
 use crate::web::Api;
@@ -49,13 +49,13 @@ fn since(page: &StatusPage, now_ms: i64) -> i64 {
 
 /// The days of all probes that were chosen.
 pub(super) async fn days(api: &Api, page: &StatusPage, now_ms: i64) -> Result<Days, ReadError> {
-    let chosen = chosen(page);
     let mut days = Days::new();
-    for hour in api.reader.rollups_of_all(since(page, now_ms), now_ms).await? {
-        let probe = hour.canary.split('/').next().unwrap_or_default();
-        if let Some(name) = chosen.iter().find(|name| &****name == probe) {
-            let day = days.entry(Arc::clone(name)).or_default().entry(day_of(hour.hour_ms)).or_default();
-            day.add(Counts { passed: hour.passed, failed: hour.failed });
+    for name in chosen(page) {
+        let filter =
+            RollupFilter { probe: name.to_string(), canary: None, since_ms: since(page, now_ms), until_ms: now_ms, by_day: true };
+        for counts in api.reader.counts_of_probe(filter).await? {
+            let day = days.entry(Arc::clone(name)).or_default().entry(day_of(counts.start_ms)).or_default();
+            day.add(Counts { passed: counts.passed, failed: counts.failed });
         }
     }
     Ok(days)

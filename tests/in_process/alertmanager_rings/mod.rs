@@ -5,6 +5,7 @@
 //! the defaults (`group_wait` 30 s, `group_interval` 5 min) this was seen by hand: a first ring notifies after 30 s; each further
 //! one, also a rise to critical, at the group's next look, so within 5 minutes, or, grouped by all labels, after 30 s.
 
+mod exported;
 mod peers;
 mod real;
 mod rings;

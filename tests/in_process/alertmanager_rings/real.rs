@@ -126,7 +126,6 @@ impl Alertmanager {
     }
 
     async fn with(receiver: &Receiver, times: Times, name: &str, cluster: Option<Cluster>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let millis = |time: Duration| format!("{}ms", time.as_millis());
         let (wait, interval) = (millis(times.wait), millis(times.interval));
         let route = |(route, labels): (&str, &str)| {
@@ -141,6 +140,29 @@ impl Alertmanager {
         let routes: String = ROUTES.into_iter().map(route).collect();
         let hooks: String = ROUTES.into_iter().map(hook).collect();
         let text = format!("route:\n  receiver: none\n  routes:\n{routes}receivers:\n- name: none\n{hooks}");
+        Self::configured(&text, cluster).await
+    }
+
+    /// One with the exported configuration, whose receivers all are this one, each by its name; it speaks as soon and as often as
+    /// these times say.
+    pub(crate) async fn exported(receiver: &Receiver, exported: &str, times: Times) -> Self {
+        let filled = |line: &str| match line.trim().strip_prefix("- name: \"").and_then(|rest| rest.strip_suffix('"')) {
+            Some(name) => {
+                let name: String = name.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
+                let url = receiver.target.url(&format!("/exported/{name}"));
+                format!("{line}\n    webhook_configs: [{{url: '{url}', send_resolved: true}}]\n")
+            }
+            None => format!("{line}\n"),
+        };
+        let text: String = exported.lines().map(filled).collect();
+        let millis = |time: Duration| format!("{}ms", time.as_millis());
+        let text = text.replace("group_wait: 10s", &format!("group_wait: {}", millis(times.wait)));
+        let text = text.replace("group_interval: 1m", &format!("group_interval: {}", millis(times.interval)));
+        Self::configured(&text, None).await
+    }
+
+    async fn configured(text: &str, cluster: Option<Cluster>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("alertmanager.yml"), text).unwrap();
         // Another test may have done so.
         let _ = rustls::crypto::ring::default_provider().install_default();

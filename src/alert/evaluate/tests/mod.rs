@@ -60,6 +60,8 @@ pub(super) struct Bench {
     in_flight: Vec<(Arc<str>, String)>,
     /// What was written.
     pub(super) store: Tables,
+    /// The incidents that are shown outside, by scope.
+    pub(super) shown: BTreeMap<String, Severity>,
 }
 
 pub(super) fn refuses() -> Outcome {
@@ -120,6 +122,7 @@ impl Bench {
             slow: BTreeSet::new(),
             in_flight: Vec::new(),
             store: Tables::default(),
+            shown: BTreeMap::new(),
         }
     }
 
@@ -137,8 +140,14 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { tries, wanted, commit, .. } = self.evaluator.finish(now);
+            let Effects { tries, wanted, commit, scopes, .. } = self.evaluator.finish(now);
             self.store.write(commit);
+            for (scope, severity) in scopes {
+                match severity {
+                    Some(severity) => self.shown.insert(scope.to_string(), severity),
+                    None => self.shown.remove(&scope.to_string()),
+                };
+            }
             self.wanted.extend(wanted.iter().map(|id| (self.now / 1_000, id.to_string())));
             if tries.is_empty() {
                 return;

@@ -45,6 +45,17 @@ fn a_subject_has_an_incident_of_its_own_and_its_canary_passed() {
 }
 
 #[test]
+fn a_subject_is_shown_outside_with_its_severity_for_as_long_as_it_fails() {
+    let mut bench = bench(alert());
+    bench.at(0).finds("p/eu", &["a!", "b"]);
+    assert_eq!(bench.shown, [("subject/p/a".to_owned(), Severity::Page)].into());
+    for at in [60, 120, 180] {
+        bench.at(at).finds("p/eu", &["a", "b"]);
+    }
+    assert_eq!(bench.shown, BTreeMap::new());
+}
+
+#[test]
 fn where_a_subject_was_seen_is_text_and_another_region_that_sees_it_rings_nobody() {
     let mut bench = bench(alert());
     bench.at(0).finds("p/eu", &["a!"]).at(10).finds("p/us", &["a!"]).at(60).finds("p/eu", &["a!"]).at(1_000);

@@ -1,0 +1,59 @@
+//! One rule a probe on counts of runs alone, for the day on which the service's own alerting does not work.
+//!
+//! It is coarser, and says so: it knows nothing of other canaries, subjects, mutes and `needs`. Each canary is judged by the probe's
+//! own rule, over the time in which as many ticks come.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::plan::{PageRule, Probe, Service};
+
+use super::selector::{canary_labels, increase, interval, rises, runs};
+use super::{Group, KEEP, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
+
+/// What is said of what such a rule does not know.
+const BLIND_TO: &str = "Told by the counts of runs alone, which know nothing of mutes, of what explains it, or whether only \
+                        subjects failed: look whether Serinus pages for it, and if it does not, why.";
+
+pub(super) fn group(service: &Service) -> Group {
+    Group {
+        name: "serinus-runs",
+        about: "One rule a probe that needs nothing of Serinus but its counters, beside what it says by itself.",
+        rules: service.plan.probes.iter().map(|probe| rule(service, probe)).collect(),
+    }
+}
+
+fn rule(service: &Service, probe: &Probe) -> Rule {
+    let (failing, words) = match probe.alert.rule {
+        PageRule::Consecutive(failures) => (in_a_row(probe, failures), format!("have failed {failures} or more times in a row")),
+        PageRule::Window { failures, of } => (share(probe, failures, of), format!("have failed {failures} of {of} runs or more")),
+    };
+    let summary = format!("{{{{ $value }}}} canaries of {{{{ $labels.probe }}}} {words}");
+    Rule {
+        alert: "SerinusRunsFailing",
+        expr: format!("count by (probe) (\n{failing}\n)"),
+        lasting: None,
+        keep: Some(KEEP),
+        severity: wakes(probe),
+        labels: labels(probe),
+        annotations: annotations(service, probe, &summary, BLIND_TO),
+    }
+}
+
+/// So many failed runs and not one that passed, over the time from before the first of them until the last is scraped.
+fn in_a_row(probe: &Probe, failures: NonZeroU32) -> String {
+    let over = (interval(probe) * failures.get() + probe.deadline + SCRAPE * 2).max(SHORTEST);
+    let by = canary_labels(probe);
+    let (failed, passed) = (rises(&by, &runs(probe, "failed"), over), rises(&by, &runs(probe, "passed"), over));
+    format!("  {failed} >= {failures}\n  and {passed} == 0")
+}
+
+/// At least this share of the runs, over the time of so many ticks, where most of them came.
+fn share(probe: &Probe, failures: NonZeroU32, of: NonZeroU32) -> String {
+    let over: Duration = (interval(probe) * of.get()).max(SHORTEST);
+    let by = canary_labels(probe);
+    let (failed, counted) = (increase(&by, &runs(probe, "failed"), over), increase(&by, &runs(probe, "passed|failed"), over));
+    // A hair less than the share, since it is a quotient of two estimates, and four fifths of the runs, since some come late.
+    let (least, most) = (f64::from(failures.get()) / f64::from(of.get()) * 0.999, f64::from(of.get()) * 0.8);
+    format!("  {failed} >= {least:.4} * {counted}\n  and {counted} >= {most:.1}")
+}
