@@ -150,21 +150,36 @@ struct Begun {
     reloader: Option<Arc<Reloader>>,
 }
 
+/// What is listened on, before anything answers there.
+struct Listeners {
+    bound: Bound,
+    /// The status page's own.
+    public: Option<Bound>,
+    tls: Option<ListenerTls>,
+}
+
+impl Listeners {
+    fn bind(service: &Service, status_page: Option<&StatusPlace>) -> Result<Self, ListenError> {
+        let bound = Bound::to(service.listen.address)?;
+        let public = match status_page {
+            Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
+            Some(StatusPlace::Path(_)) | None => None,
+        };
+        let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
+        Ok(Self { bound, public, tls })
+    }
+}
+
 /// Starts everything in order and notes it in `started`.
 async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
-    let ServiceParts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
+    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
     let start_state = store.start_state(now).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
-    let bound = Bound::to(service.listen.address)?;
     let status_page = Arc::new(StatusPages::new(service.status_page.clone()));
-    let public = match status_page.place() {
-        Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
-        Some(StatusPlace::Path(_)) | None => None,
-    };
-    let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
+    let Listeners { bound, public, tls } = Listeners::bind(&service, status_page.place())?;
     let tracer = tracer(&service, &secrets, bound.address())?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
     started.telemetry = Some(Arc::clone(&telemetry));
@@ -172,11 +187,10 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
-    let (render, open_access, known_hosts) = (renderer(&telemetry), Arc::clone(&access), Arc::clone(&hosts));
     let shared = RouterState {
-        render,
-        access: open_access,
-        hosts: known_hosts,
+        render: renderer(&telemetry),
+        access: Arc::clone(&access),
+        hosts: Arc::clone(&hosts),
         ready: Arc::default(),
         api: Arc::clone(&api),
         status_page: Arc::clone(&status_page),
@@ -206,17 +220,15 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
     let certificate_sink = CertificateSink { list: certificates.clone(), recorder: store.clone() };
-    let first: [Arc<dyn OutcomeSink>; 4] =
+    let sinks: [Arc<dyn OutcomeSink>; 4] =
         [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificate_sink)];
-    watchers.splice(0..0, first);
-    let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
+    let sink = Arc::new(FanOut(sinks.into_iter().chain(watchers).collect()));
+    let runtime = tokio::runtime::Handle::current();
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
     bring_forward(&alerts, &scheduler);
-    for pause in pauses {
-        scheduler.pauses().pause(pause);
-    }
+    pauses.into_iter().for_each(|pause| scheduler.pauses().pause(pause));
     let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page));
     jobs.push(maintain_metrics(&telemetry));
     jobs.push(storage::housekeeping(&store));
@@ -230,10 +242,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task = service
-        .heartbeat
-        .clone()
-        .map(|heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()));
+    let begin = |heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone());
+    started.heartbeat_task = service.heartbeat.clone().map(begin);
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
