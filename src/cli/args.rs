@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Send a page that says it is a test to the configured channels, and end it again
     NotifyTest(NotifyTestArgs),
+    /// The live table of a running service, the worst first: look into it, acknowledge, verify
+    Top(TopArgs),
     /// How a running service stands; exit code 1 while something pages that is neither muted, explained nor acknowledged
     Status(RemoteArgs),
     /// Ask a service whether it is ready, as health checks of containers do; exit code 1 unless it answers 200
@@ -203,15 +205,34 @@ pub(crate) struct NotifyTestArgs {
     pub(crate) output: Output,
 }
 
-/// Which service is asked, and how it is printed.
+/// Options of `top`.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Words to begin with that each must stand in a canary's id, or in the owner, the summary or a tag of its probe
+    pub(crate) words: Vec<String>,
+    /// Who acknowledges and verifies
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+}
+
+/// Which service is asked.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct RemoteArgs {
+pub(crate) struct ServiceArgs {
     /// The service [default: where the configuration says that it listens]
     #[arg(long, env = "SERINUS_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Its token [default: the one that the configuration names, if the service is not named by --url]
     #[arg(long, env = "SERINUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+}
+
+/// Which service is asked, and how it is printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoteArgs {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

@@ -12,7 +12,7 @@ use super::style::{Style, printable, wrap};
 use super::{Exit, Printer};
 
 pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &IncidentsArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let style = printer.style();
     if let Some(id) = &args.id {
         let answer = client.get(&["incidents", id], &[]).await?;
@@ -66,7 +66,7 @@ fn acknowledged(details: &Value) -> &[Value] {
 }
 
 /// What it is about, who is in it and how they stand, what failed last, and what happened, with each try.
-fn full(answer: &Value, style: Style) -> String {
+pub(super) fn full(answer: &Value, style: Style) -> String {
     let incident = &answer["incident"];
     let details = &incident["details"];
     let keys: Vec<String> =

@@ -33,6 +33,7 @@ mod status;
 mod style;
 mod sweep;
 mod test;
+mod top;
 mod verbs;
 
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
         Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
+        Command::Top(args) => on_runtime(top::top(printer, config.as_deref(), args)),
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
         Command::Healthcheck(args) => on_runtime(healthcheck::healthcheck(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),

@@ -13,13 +13,13 @@ use super::style::{Style, human_duration};
 use super::{Exit, Printer};
 
 pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let style = printer.style();
     if let Some(id) = args.what.as_deref().filter(|what| ulid::Ulid::from_string(what).is_ok()) {
         let run = client.get(&["runs", &id.to_uppercase()], &[]).await?;
         printer.data(&match args.remote.output {
             Output::Json => format!("{run:#}"),
-            Output::Human => human(&whole(&run), style, printer.size().0),
+            Output::Human => in_full(&run, style, printer.size().0),
         });
         return Ok(Exit::Well);
     }
@@ -53,7 +53,13 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
     Ok(Exit::Well)
 }
 
-fn line(run: &Value, style: Style) -> String {
+/// A run as the API gives it, in full.
+pub(super) fn in_full(run: &Value, style: Style, width: usize) -> String {
+    human(&whole(run), style, width)
+}
+
+/// A run of a list, in a line.
+pub(super) fn line(run: &Value, style: Style) -> String {
     let verdict = word(run, "verdict");
     let is_degraded = run["degraded"] == true;
     let shown = match run["reason"].is_string() {

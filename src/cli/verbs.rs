@@ -11,7 +11,7 @@ use super::style::printable;
 use super::{Exit, Printer};
 
 pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &PauseArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let lasting = args.lasting.map(|lasting| lasting.as_secs_f64());
     let body = json!({ "target": args.target, "for_seconds": lasting, "by": args.by, "why": args.why });
     let answer = client.post(&["pause"], &body).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &Pause
 }
 
 pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &TargetArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let answer = client.post(&["resume"], &json!({ "target": args.target })).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
@@ -44,7 +44,7 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
 
 /// Has a canary run now, beside its ticks.
 pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &TargetArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let answer = client.post(&["trigger"], &json!({ "target": args.target })).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
@@ -62,7 +62,7 @@ pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &Tar
 
 /// Has the service read its configuration again.
 pub(crate) async fn reload(printer: &Printer, config: Option<&Path>, args: &RemoteArgs) -> Result<Exit, Failure> {
-    let client = Client::new(args, config)?;
+    let client = Client::new(&args.service, config)?;
     let answer = client.post(&["reload"], &json!({})).await?;
     let applied = answer["applied"].as_bool() == Some(true);
     match args.output {

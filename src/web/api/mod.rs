@@ -22,6 +22,7 @@ mod pauses;
 mod probes;
 mod runs;
 mod status;
+mod stream;
 mod table;
 pub(in crate::web) mod verbs;
 pub(in crate::web) mod verify;
@@ -55,9 +56,10 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 31] = [
+pub const ROUTES: [(&str, &str); 32] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
+    ("GET", "/api/v1/stream"),
     ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/{id}"),
@@ -157,6 +159,11 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/maintenance", get(maintenance::list))
         .route("/api/v1/mutes", get(mutes::list))
         .route("/api/v1/openapi.json", get(openapi::description))
+}
+
+/// Routes whose answer goes on for as long as somebody listens.
+pub(super) fn following<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/api/v1/stream", get(stream::stream))
 }
 
 /// Routes that change something.

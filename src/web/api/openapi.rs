@@ -12,10 +12,13 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response,
 use utoipa::{Modify, OpenApi};
 
 use crate::web::access;
+use crate::web::model::live::{LiveHead, LiveIncident, LiveProbe};
 use crate::web::problem::{MEDIA_TYPE, Problem};
 
 use super::table::Format;
-use super::{annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, verbs, verify};
+use super::{
+    annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, stream, verbs, verify,
+};
 
 /// The description.
 #[derive(OpenApi)]
@@ -28,6 +31,7 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
     paths(
         status::status,
         status::canaries,
+        stream::stream,
         probes::one,
         runs::list,
         runs::one,
@@ -58,7 +62,7 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
         access::login_code,
         description,
     ),
-    components(schemas(Problem, Format)),
+    components(schemas(Problem, Format, LiveHead, LiveIncident, LiveProbe)),
     security(("token" = [])),
     modifiers(&Common)
 )]

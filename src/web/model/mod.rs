@@ -8,6 +8,7 @@ pub(super) mod by_hand;
 pub(super) mod certificates;
 pub(super) mod changes;
 pub(super) mod incident;
+pub(super) mod live;
 pub(super) mod overview;
 pub(super) mod probe;
 pub(super) mod quiet;
