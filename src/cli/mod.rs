@@ -18,6 +18,7 @@ mod fix;
 mod grid;
 mod healthcheck;
 mod incidents;
+mod leaks;
 mod logs;
 mod mute;
 mod notify_test;
@@ -26,14 +27,17 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod runs_follow;
 mod runtime;
 mod sandbox;
 mod select;
+mod slo;
 mod status;
 mod style;
 mod sweep;
 mod test;
 mod top;
+mod trigger;
 mod verbs;
 
 use std::process::ExitCode;
@@ -92,7 +96,9 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Annotate(args) => on_runtime(annotate::annotate(printer, config.as_deref(), &args)),
         Command::Mute(args) => on_runtime(mute::mute(printer, config.as_deref(), &args)),
         Command::Unmute(args) => on_runtime(mute::unmute(printer, config.as_deref(), &args)),
-        Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
+        Command::Slo(args) => on_runtime(slo::slo(printer, config.as_deref(), &args)),
+        Command::Leaks(args) => on_runtime(leaks::leaks(printer, config.as_deref(), &args)),
+        Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),

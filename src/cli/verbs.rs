@@ -1,4 +1,4 @@
-//! `serinus pause`, `resume`, `trigger` and `reload`: what a running service is asked to do.
+//! `serinus pause`, `resume` and `reload`: what a running service is asked to do.
 
 use std::path::Path;
 
@@ -37,24 +37,6 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
         Output::Human => {
             printer.note(&format!("{} runs again from its next tick on", args.target));
             note_if_not_durable(printer, &answer);
-        }
-    }
-    Ok(Exit::Well)
-}
-
-/// Has a canary run now, beside its ticks.
-pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &TargetArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote.service, config)?;
-    let answer = client.post(&["trigger"], &json!({ "target": args.target })).await?;
-    match args.remote.output {
-        Output::Json => printer.data(&format!("{answer:#}")),
-        Output::Human => {
-            let started = answer["started"].as_array().map_or(0, Vec::len);
-            let runs = if started == 1 { "a run".to_owned() } else { format!("{started} runs") };
-            printer.note(&format!("started {runs} of {0}; `serinus runs {0}` shows how it went", args.target));
-            for refused in answer["refused"].as_array().into_iter().flatten() {
-                printer.note(&format!("not started: {}: {}", word(refused, "canary"), word(refused, "why")));
-            }
         }
     }
     Ok(Exit::Well)

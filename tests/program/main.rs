@@ -38,6 +38,7 @@ mod healthcheck;
 mod pages;
 mod reload;
 mod store_start;
+mod top;
 mod tutorial;
 mod who_is_told;
 mod written_down;

@@ -294,3 +294,96 @@ fn push(typed: &mut String, letter: char) {
         typed.push(letter);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn typed(state: &mut TopState, code: KeyCode) -> Option<Wish> {
+        state.key(KeyEvent::new(code, KeyModifiers::NONE))
+    }
+
+    fn text(state: &mut TopState, text: &str) {
+        text.chars().for_each(|letter| drop(typed(state, KeyCode::Char(letter))));
+    }
+
+    fn probe(name: &str, health: &str, rows: &[&str]) -> serde_json::Value {
+        let rows: Vec<_> =
+            rows.iter().map(|row| json!({ "name": row, "canary": format!("{name}/{row}"), "health": health })).collect();
+        json!({ "probe": name, "health": health, "incident": (health == "failing").then_some("01A"), "rows": rows })
+    }
+
+    fn state() -> TopState {
+        let (mut state, now) = (TopState { rows: 10, ..TopState::default() }, Instant::now());
+        let incidents = json!([{ "id": "01A", "title": "a fails in eu", "severity": "page", "unanswered": 1 }]);
+        state.heard(Heard::Incidents(serde_json::from_value(incidents).unwrap()), now);
+        let probes = json!([probe("a", "failing", &["eu", "us"]), probe("b", "passing", &["eu", "us"])]);
+        state.heard(Heard::Probes(serde_json::from_value(probes).unwrap()), now);
+        state
+    }
+
+    fn keys(state: &TopState) -> Vec<String> {
+        state.entries().iter().map(Entry::key).collect()
+    }
+
+    #[test]
+    fn canaries_that_are_well_are_shown_where_their_probe_is_opened() {
+        let mut state = state();
+        assert_eq!(keys(&state), ["incident 01A", "probe a", "row a a/eu", "row a a/us", "probe b"]);
+        assert_eq!(typed(&mut state, KeyCode::End), None);
+        assert_eq!(typed(&mut state, KeyCode::Char(' ')), None);
+        assert_eq!(keys(&state)[4..], ["probe b", "row b b/eu", "row b b/us"]);
+    }
+
+    #[test]
+    fn what_is_selected_stays_so_when_it_changes_its_place_and_when_it_goes_its_place_is_selected() {
+        let mut state = state();
+        (0..4).for_each(|_| drop(typed(&mut state, KeyCode::Down)));
+        let now = Instant::now();
+        state.heard(Heard::Incidents(Vec::new()), now);
+        assert_eq!(state.selected.as_deref(), Some("probe b"));
+        assert_eq!(state.selection(&state.entries()), 3);
+        state.heard(Heard::Probes(serde_json::from_value(json!([probe("a", "passing", &["eu"])])).unwrap()), now);
+        assert_eq!(state.selected.as_deref(), Some("probe a"));
+    }
+
+    #[test]
+    fn an_incident_is_acknowledged_only_by_who_says_yes() {
+        let mut state = state();
+        assert_eq!(typed(&mut state, KeyCode::Char('a')), None);
+        assert_eq!(state.prompt, Some(Prompt::Acknowledge("01A".to_owned(), "a fails in eu".to_owned())));
+        assert_eq!(typed(&mut state, KeyCode::Enter), None);
+        assert_eq!(typed(&mut state, KeyCode::Char('a')), None);
+        assert_eq!(typed(&mut state, KeyCode::Char('y')), Some(Wish::Acknowledge("01A".to_owned())));
+        typed(&mut state, KeyCode::End);
+        typed(&mut state, KeyCode::Char('a'));
+        assert!(state.prompt.is_none() && state.saying(Instant::now()).is_some(), "b has no incident");
+    }
+
+    #[test]
+    fn a_filter_is_typed_and_dropped_and_asks_for_another_stream() {
+        let mut state = state();
+        text(&mut state, "/eu q");
+        assert_eq!(typed(&mut state, KeyCode::Backspace), None);
+        assert_eq!(typed(&mut state, KeyCode::Enter), Some(Wish::Follow));
+        assert_eq!(state.query(), [("q", "eu".to_owned())]);
+        assert_eq!(typed(&mut state, KeyCode::Esc), Some(Wish::Follow));
+        assert!(state.query().is_empty());
+        text(&mut state, "/x");
+        typed(&mut state, KeyCode::Esc);
+        assert!(state.filter.is_empty() && state.prompt.is_none());
+    }
+
+    #[test]
+    fn q_goes_back_before_it_quits_and_enter_opens_what_is_selected() {
+        let mut state = state();
+        let of = DetailOf::Incident("01A".to_owned());
+        assert_eq!(typed(&mut state, KeyCode::Enter), Some(Wish::Look(of.clone())));
+        state.details.push(Detail::new(of, Vec::new()));
+        assert_eq!(typed(&mut state, KeyCode::Char('v')), Some(Wish::Verify("01A".to_owned())));
+        assert_eq!((typed(&mut state, KeyCode::Char('q')), state.details.len()), (None, 0));
+        assert_eq!(typed(&mut state, KeyCode::Char('q')), Some(Wish::Quit));
+    }
+}

@@ -13,6 +13,7 @@ mod body;
 mod certificates;
 mod failure;
 pub(in crate::web) mod incidents;
+mod leaks;
 mod maintenance;
 pub(in crate::web) mod mutes;
 mod names;
@@ -21,6 +22,7 @@ pub(in crate::web) mod operations;
 mod pauses;
 mod probes;
 mod runs;
+mod slo;
 mod status;
 mod stream;
 mod table;
@@ -36,7 +38,7 @@ use futures::future::BoxFuture;
 
 use crate::alert::Alerts;
 use crate::alert::channel::HttpClient;
-use crate::history::{Follower, ReadFuture, Reader, Recorder};
+use crate::history::{CleanupLedger, Follower, ReadFuture, Reader, Recorder};
 use crate::plan::{Alerting, Plan};
 use crate::schedule::Scheduler;
 use crate::web::{Recent, Snapshots};
@@ -56,12 +58,13 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 32] = [
+pub const ROUTES: [(&str, &str); 35] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/stream"),
     ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
+    ("GET", "/api/v1/runs/written"),
     ("GET", "/api/v1/runs/{id}"),
     ("GET", "/api/v1/runs/{id}/beside"),
     ("GET", "/api/v1/runs/{id}/artifacts"),
@@ -77,6 +80,8 @@ pub const ROUTES: [(&str, &str); 32] = [
     ("GET", "/api/v1/annotations"),
     ("POST", "/api/v1/annotations"),
     ("GET", "/api/v1/certificates"),
+    ("GET", "/api/v1/leaks"),
+    ("GET", "/api/v1/slo"),
     ("GET", "/api/v1/maintenance"),
     ("GET", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes"),
@@ -99,6 +104,8 @@ pub struct Api {
     pub reader: Arc<dyn Reader>,
     /// What was written since.
     pub follower: Arc<dyn Follower>,
+    /// What runs left behind.
+    pub ledger: Arc<dyn CleanupLedger>,
     /// Keeps pauses and mutes.
     pub recorder: Arc<dyn Recorder>,
     /// States and acknowledgements.
@@ -146,6 +153,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/canaries", get(status::canaries))
         .route("/api/v1/probes/{name}", get(probes::one))
         .route("/api/v1/runs", get(runs::list))
+        .route("/api/v1/runs/written", get(runs::written))
         .route("/api/v1/runs/{id}", get(runs::one))
         .route("/api/v1/runs/{id}/beside", get(runs::beside))
         .route("/api/v1/runs/{id}/artifacts", get(runs::artifacts))
@@ -156,6 +164,8 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/events", get(audit::list))
         .route("/api/v1/annotations", get(annotations::list))
         .route("/api/v1/certificates", get(certificates::list))
+        .route("/api/v1/leaks", get(leaks::list))
+        .route("/api/v1/slo", get(slo::slo))
         .route("/api/v1/maintenance", get(maintenance::list))
         .route("/api/v1/mutes", get(mutes::list))
         .route("/api/v1/openapi.json", get(openapi::description))

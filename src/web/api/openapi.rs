@@ -13,11 +13,13 @@ use utoipa::{Modify, OpenApi};
 
 use crate::web::access;
 use crate::web::model::live::{LiveHead, LiveIncident, LiveProbe};
+use crate::web::model::slo::SloBy;
 use crate::web::problem::{MEDIA_TYPE, Problem};
 
 use super::table::Format;
 use super::{
-    annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, stream, verbs, verify,
+    annotations, audit, certificates, incidents, leaks, maintenance, mutes, operations, probes, runs, slo, status, stream, verbs,
+    verify,
 };
 
 /// The description.
@@ -34,6 +36,7 @@ use super::{
         stream::stream,
         probes::one,
         runs::list,
+        runs::written,
         runs::one,
         runs::beside,
         runs::artifacts,
@@ -50,6 +53,8 @@ use super::{
         annotations::list,
         annotations::annotate,
         certificates::list,
+        leaks::list,
+        slo::slo,
         maintenance::list,
         mutes::list,
         mutes::mute,
@@ -62,7 +67,7 @@ use super::{
         access::login_code,
         description,
     ),
-    components(schemas(Problem, Format, LiveHead, LiveIncident, LiveProbe)),
+    components(schemas(Problem, Format, SloBy, LiveHead, LiveIncident, LiveProbe)),
     security(("token" = [])),
     modifiers(&Common)
 )]
@@ -76,7 +81,7 @@ impl Modify for Common {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of `listen.token`.")).build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
         for (path, item) in &mut document.paths.paths {
-            let names_something = path.contains('{') || path.ends_with("/runs");
+            let names_something = path.contains('{') || path.ends_with("/runs") || path.ends_with("/slo");
             if let Some(operation) = &mut item.get {
                 refuse(operation, &[400, 401, 403, 429, 503]);
                 refuse(operation, if names_something { &[404] } else { &[] });

@@ -14,6 +14,7 @@ pub(super) mod probe;
 pub(super) mod quiet;
 pub(super) mod recent;
 pub(super) mod run;
+pub(super) mod slo;
 mod snapshot;
 pub(super) mod strip;
 pub(super) mod words;
