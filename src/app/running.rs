@@ -248,6 +248,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         plan: active.plan,
         reader: store.clone(),
         follower: store.clone(),
+        ledger: store.clone(),
         recorder: store,
         alerts,
         scheduler,

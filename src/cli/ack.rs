@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::{Exit, Printer};
 
 pub(crate) async fn ack(printer: &Printer, config: Option<&Path>, args: &AckArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let body = json!({ "by": args.by, "reason": args.reason });
     let answer = client.post(&["incidents", &args.incident, "ack"], &body).await?;
     tell(printer, args.remote.output, &answer, |answer| acknowledged(&args.incident, answer, SystemTime::now()));
@@ -19,7 +19,7 @@ pub(crate) async fn ack(printer: &Printer, config: Option<&Path>, args: &AckArgs
 }
 
 pub(crate) async fn close(printer: &Printer, config: Option<&Path>, args: &CloseArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let body = json!({ "by": args.by, "why": args.why });
     let answer = client.post(&["incidents", &args.incident, "close"], &body).await?;
     tell(printer, args.remote.output, &answer, |answer| {

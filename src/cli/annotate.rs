@@ -13,7 +13,7 @@ use super::verbs::note_if_not_durable;
 use super::{Exit, Printer};
 
 pub(crate) async fn annotate(printer: &Printer, config: Option<&Path>, args: &AnnotateArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let AnnotateArgs { text, probe, what, at, by, remote } = args;
     let body = json!({ "text": text, "probe": probe, "what": what, "at_ms": at.map(epoch_ms), "by": by });
     let answer = client.post(&["annotations"], &body).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn annotate(printer: &Printer, config: Option<&Path>, args: &An
 }
 
 pub(crate) async fn note(printer: &Printer, config: Option<&Path>, args: &NoteArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let body = json!({ "text": args.text, "by": args.by, "public": args.public });
     let answer = client.post(&["incidents", &args.incident, "notes"], &body).await?;
     match args.remote.output {

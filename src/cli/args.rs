@@ -1,7 +1,9 @@
 //! What a user may type.
 //!
 //! Owns names, defaults and help texts of commands and options; what they do is in the command's own file. A new command is
-//! a variant of [`Command`] with its options in a struct here; the rest is in [`cli`](super).
+//! a variant of [`Command`] with its options in a struct here or in `looking`; the rest is in [`cli`](super).
+
+mod looking;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -14,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::sandbox::Incident;
 
 use super::export_args::ExportArgs;
+pub(crate) use looking::{IncidentsArgs, RunsArgs, SloArgs, TopArgs, TriggerArgs};
 
 /// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
 #[derive(Debug, Parser)]
@@ -61,6 +64,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Send a page that says it is a test to the configured channels, and end it again
     NotifyTest(NotifyTestArgs),
+    /// The live table of a running service, the worst first: look into it, acknowledge, verify
+    Top(TopArgs),
     /// How a running service stands; exit code 1 while something pages that is neither muted, explained nor acknowledged
     Status(RemoteArgs),
     /// Ask a service whether it is ready, as health checks of containers do; exit code 1 unless it answers 200
@@ -85,8 +90,12 @@ pub(crate) enum Command {
     Mute(MuteArgs),
     /// Ring again for what was muted
     Unmute(UnmuteArgs),
+    /// The share of runs that passed, what is left of the error budget and how fast it burns, by week or month
+    Slo(SloArgs),
+    /// What runs left behind and could not be removed; exit code 1 if something of it was given up
+    Leaks(RemoteArgs),
     /// Run a canary now; the run is not counted
-    Trigger(TargetArgs),
+    Trigger(TriggerArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
     /// Delete now what earlier runs left behind, or forget it; exit code 1 if something is left
@@ -205,15 +214,22 @@ pub(crate) struct NotifyTestArgs {
     pub(crate) output: Output,
 }
 
-/// Which service is asked, and how it is printed.
+/// Which service is asked.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct RemoteArgs {
+pub(crate) struct ServiceArgs {
     /// The service [default: where the configuration says that it listens]
     #[arg(long, env = "SERINUS_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
     /// Its token [default: the one that the configuration names, if the service is not named by --url]
     #[arg(long, env = "SERINUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
+}
+
+/// Which service is asked, and how it is printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoteArgs {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -225,39 +241,6 @@ pub(crate) struct HealthcheckArgs {
     /// What is asked; without a path its /readyz [default: where the configuration says that the service listens]
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-}
-
-/// Options of `runs`.
-#[derive(Debug, Args)]
-pub(crate) struct RunsArgs {
-    /// A probe's name, a canary's id, or a run's id
-    pub(crate) what: Option<String>,
-    /// Only runs that did not pass
-    #[arg(long)]
-    pub(crate) failed: bool,
-    /// Only passed runs of which a `warn` did not hold
-    #[arg(long, conflicts_with = "failed")]
-    pub(crate) degraded: bool,
-    /// The most that are listed
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500), value_name = "N")]
-    pub(crate) limit: u16,
-    #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
-}
-
-/// Options of `incidents`.
-#[derive(Debug, Args)]
-pub(crate) struct IncidentsArgs {
-    /// An incident's id, for its timeline
-    pub(crate) id: Option<String>,
-    /// Resolved ones too
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// The most that are listed
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500), value_name = "N")]
-    pub(crate) limit: u16,
-    #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
 }
 
 /// Options of `pause`.

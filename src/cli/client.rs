@@ -11,13 +11,16 @@ use serde_json::Value;
 use crate::base::time::{from_epoch_ms, rfc3339};
 use crate::config::{load_listen, process_environment, read_secrets};
 
-use super::args::RemoteArgs;
+use super::args::ServiceArgs;
 use super::exit::Failure;
 use super::logs::chain;
 use super::style::printable;
 
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an answer that goes on is listened to at most.
+const LISTENING: Duration = Duration::from_hours(24);
 
 /// Bytes of an answer; the largest, of a page of runs or incidents, has a tenth of it.
 const MOST: usize = 64 << 20;
@@ -35,7 +38,7 @@ pub(crate) struct Client {
 impl Client {
     /// The service that the arguments name, or else the one that the configuration describes. Only the latter gets the configured
     /// token, so that a command inside the service's container needs no arguments.
-    pub(crate) fn new(args: &RemoteArgs, config: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &ServiceArgs, config: Option<&Path>) -> Result<Self, Failure> {
         let configured = config.filter(|_| args.url.is_none()).and_then(|config| configured(config, process_environment()));
         let (address, token) = configured.unwrap_or((DEFAULT, None));
         let url = args.url.clone().unwrap_or_else(|| format!("http://{address}"));
@@ -58,15 +61,39 @@ impl Client {
         self.ask(Method::POST, path, &[], Some(body)).await
     }
 
-    async fn ask(&self, method: Method, path: &[&str], query: &[(&str, String)], body: Option<&Value>) -> Result<Value, Failure> {
+    /// Asks for an answer that goes on for as long as it is listened to. Its pieces are asked for with a time limit by whoever listens.
+    pub(crate) async fn follow(&self, path: &[&str], query: &[(&str, String)]) -> Result<reqwest::Response, Failure> {
+        let request = self.request(Method::GET, path, query).timeout(LISTENING).send();
+        let late = |_late| Failure::prober(format!("the service at {} takes too long to answer", self.base));
+        let answer = tokio::time::timeout(PATIENCE, request).await.map_err(late)?;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let said = answer.text().await.unwrap_or_default();
+        Err(self.refused(status, &said))
+    }
+
+    /// Where the service is.
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> reqwest::RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
         }
-        let mut request = self.http.request(method, url).query(query);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+        let request = self.http.request(method, url).query(query);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
+    }
+
+    async fn ask(&self, method: Method, path: &[&str], query: &[(&str, String)], body: Option<&Value>) -> Result<Value, Failure> {
+        let mut request = self.request(method, path, query);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -204,8 +231,7 @@ mod tests {
         std::fs::write(folder.path().join("token"), "from-a-file").unwrap();
         let text = "[listen]\naddress = \"127.0.0.1:1\"\ntoken = \"key\"\n[secrets]\nkey = { file = \"token\" }\n";
         std::fs::write(&file, text).unwrap();
-        let args =
-            |url: Option<&str>| RemoteArgs { url: url.map(str::to_owned), token: None, output: super::super::args::Output::Json };
+        let args = |url: Option<&str>| ServiceArgs { url: url.map(str::to_owned), token: None };
         let asked = |url| Client::new(&args(url), Some(&file)).map(|client| (client.base.to_string(), client.token)).ok();
         assert_eq!(asked(None), Some(("http://127.0.0.1:1/".to_owned(), Some("from-a-file".to_owned()))));
         assert_eq!(asked(Some("http://example.com")), Some(("http://example.com/".to_owned(), None)));

@@ -27,7 +27,7 @@ pub(crate) fn export(printer: &Printer, config: Option<&Path>, what: &Export) ->
             };
             made(printer, config, check, |service| grafana_dashboard(service, which))
         }
-        Export::StatusPage { folder, remote } => on_runtime(status_page::export(printer, config, folder, remote)),
+        Export::StatusPage { folder, service } => on_runtime(status_page::export(printer, config, folder, service)),
         Export::ProbeSchema => Ok(schema(printer, &probe_schema())),
         Export::LibrarySchema => Ok(schema(printer, &library_schema())),
         Export::ConfigSchema => Ok(schema(printer, &config_schema())),

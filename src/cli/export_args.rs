@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::args::RemoteArgs;
+use super::args::ServiceArgs;
 
 /// Options of `export`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(crate) enum Export {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
         #[command(flatten)]
-        remote: RemoteArgs,
+        service: ServiceArgs,
     },
     /// JSON Schema of a probe file, for editors
     ProbeSchema,

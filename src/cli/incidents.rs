@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::base::time::epoch_ms;
+
 use super::args::{IncidentsArgs, Output};
 use super::client::{Client, list, moment, plural, word};
 use super::exit::Failure;
@@ -12,7 +14,7 @@ use super::style::{Style, printable, wrap};
 use super::{Exit, Printer};
 
 pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &IncidentsArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let style = printer.style();
     if let Some(id) = &args.id {
         let answer = client.get(&["incidents", id], &[]).await?;
@@ -22,14 +24,21 @@ pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &I
         });
         return Ok(Exit::Well);
     }
-    let query = [("open", (!args.all).to_string()), ("limit", args.limit.to_string())];
-    let page = client.get(&["incidents"], &query).await?;
+    let query = [("open", (!args.all && args.since.is_none()).to_string()), ("limit", args.limit.to_string())];
+    let mut page = client.get(&["incidents"], &query).await?;
+    if let Some(since) = args.since {
+        opened_since(&mut page, epoch_ms(since));
+    }
     match args.remote.output {
         Output::Json => printer.data(&format!("{page:#}")),
         Output::Human => {
             let items = page["items"].as_array().map_or(&[][..], Vec::as_slice);
             if items.is_empty() {
-                printer.note(if args.all { "no incidents are kept" } else { "no incident is open" });
+                printer.note(match (args.since, args.all) {
+                    (Some(_), _) => "no incident was opened since then",
+                    (None, true) => "no incidents are kept",
+                    (None, false) => "no incident is open",
+                });
             }
             for incident in items {
                 printer.data(&line(incident, style));
@@ -40,6 +49,17 @@ pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &I
         }
     }
     Ok(Exit::Well)
+}
+
+/// Leaves out what was opened before; the newest come first, so that what comes after is older still.
+fn opened_since(page: &mut Value, since_ms: i64) {
+    let is_older = |incident: &Value| incident["opened_ms"].as_i64().is_some_and(|opened| opened < since_ms);
+    let Some(items) = page["items"].as_array_mut() else { return };
+    let all = items.len();
+    items.retain(|incident| !is_older(incident));
+    if items.len() < all {
+        page["next"] = Value::Null;
+    }
 }
 
 fn line(incident: &Value, style: Style) -> String {
@@ -66,7 +86,7 @@ fn acknowledged(details: &Value) -> &[Value] {
 }
 
 /// What it is about, who is in it and how they stand, what failed last, and what happened, with each try.
-fn full(answer: &Value, style: Style) -> String {
+pub(super) fn full(answer: &Value, style: Style) -> String {
     let incident = &answer["incident"];
     let details = &incident["details"];
     let keys: Vec<String> =
@@ -290,6 +310,15 @@ what happened
 "
         );
         assert!(text.lines().skip(1).all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn incidents_since_a_moment_are_those_that_were_opened_then_or_later() {
+        let mut page = json!({ "items": [{ "opened_ms": 9 }, { "opened_ms": 5 }, { "opened_ms": 4 }], "next": "x" });
+        opened_since(&mut page, 5);
+        assert_eq!(page, json!({ "items": [{ "opened_ms": 9 }, { "opened_ms": 5 }], "next": null }));
+        opened_since(&mut page, 1);
+        assert_eq!(list(&page, "items").len(), 2);
     }
 
     #[test]

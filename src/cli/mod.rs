@@ -19,6 +19,7 @@ mod fix;
 mod grid;
 mod healthcheck;
 mod incidents;
+mod leaks;
 mod logs;
 mod mute;
 mod notify_test;
@@ -27,14 +28,18 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod runs_follow;
 mod runtime;
 mod sandbox;
 mod select;
+mod slo;
 mod status;
 mod status_page;
 mod style;
 mod sweep;
 mod test;
+mod top;
+mod trigger;
 mod verbs;
 
 use std::process::ExitCode;
@@ -80,6 +85,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
         Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
+        Command::Top(args) => on_runtime(top::top(printer, config.as_deref(), args)),
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
         Command::Healthcheck(args) => on_runtime(healthcheck::healthcheck(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
@@ -92,7 +98,9 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Annotate(args) => on_runtime(annotate::annotate(printer, config.as_deref(), &args)),
         Command::Mute(args) => on_runtime(mute::mute(printer, config.as_deref(), &args)),
         Command::Unmute(args) => on_runtime(mute::unmute(printer, config.as_deref(), &args)),
-        Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
+        Command::Slo(args) => on_runtime(slo::slo(printer, config.as_deref(), &args)),
+        Command::Leaks(args) => on_runtime(leaks::leaks(printer, config.as_deref(), &args)),
+        Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => export::export(printer, config.as_deref(), &args.what),

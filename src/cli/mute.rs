@@ -11,7 +11,7 @@ use super::verbs::note_if_not_durable;
 use super::{Exit, Printer};
 
 pub(crate) async fn mute(printer: &Printer, config: Option<&Path>, args: &MuteArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let lasting = args.lasting.map(|lasting| lasting.as_secs_f64());
     let PartArgs { reason, subject } = &args.part;
     let body = json!({
@@ -37,7 +37,7 @@ pub(crate) async fn mute(printer: &Printer, config: Option<&Path>, args: &MuteAr
 }
 
 pub(crate) async fn unmute(printer: &Printer, config: Option<&Path>, args: &UnmuteArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let PartArgs { reason, subject } = &args.part;
     let body = json!({ "probe": args.probe, "reason": reason, "subject": subject });
     let answer = client.post(&["mutes", "end"], &body).await?;

@@ -5,43 +5,45 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::{Output, RunsArgs};
-use super::client::{Client, moment, word};
+use crate::base::time::epoch_ms;
+
+use super::args::{CellFilter, Output, RunsArgs};
+use super::client::{Client, list, moment, word};
 use super::exit::Failure;
 use super::report::human;
+use super::runs_follow::follow;
 use super::style::{Style, human_duration};
 use super::{Exit, Printer};
 
+/// Runs that are asked for at once where the command chooses among them.
+const PAGE: usize = 500;
+/// Pages that are looked through then.
+const PAGES: usize = 40;
+
 pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let style = printer.style();
     if let Some(id) = args.what.as_deref().filter(|what| ulid::Ulid::from_string(what).is_ok()) {
         let run = client.get(&["runs", &id.to_uppercase()], &[]).await?;
         printer.data(&match args.remote.output {
             Output::Json => format!("{run:#}"),
-            Output::Human => human(&whole(&run), style, printer.size().0),
+            Output::Human => in_full(&run, style, printer.size().0),
         });
         return Ok(Exit::Well);
     }
-    let mut query = vec![("limit", args.limit.to_string())];
-    if let Some(what) = &args.what {
-        query.push((if what.contains('/') { "canary" } else { "probe" }, what.clone()));
+    if args.follow {
+        return follow(printer, &client, args).await;
     }
-    if args.failed {
-        query.push(("not_passed", "true".to_owned()));
-    }
-    if args.degraded {
-        query.push(("degraded", "true".to_owned()));
-    }
-    let page = client.get(&["runs"], &query).await?;
+    let page = listed(&client, args).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{page:#}")),
         Output::Human => {
-            let runs = page["items"].as_array().map_or(&[][..], Vec::as_slice);
+            let runs = list(&page, "items");
             if runs.is_empty() {
                 printer.note(match (args.failed, args.degraded) {
                     (true, _) => "no run is kept that did not pass",
                     (_, true) => "no run is kept that is degraded",
+                    (false, false) if is_narrowed(args) => "no such run is kept",
                     (false, false) => "no run is kept",
                 });
             }
@@ -53,7 +55,65 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
     Ok(Exit::Well)
 }
 
-fn line(run: &Value, style: Style) -> String {
+fn is_narrowed(args: &RunsArgs) -> bool {
+    args.since.is_some() || args.until.is_some() || !args.cell.is_empty() || args.region.is_some() || chosen(args).len() > 1
+}
+
+/// What of the runs is wanted, as the list and what is written ask for it alike.
+pub(super) fn chosen(args: &RunsArgs) -> Vec<(&'static str, String)> {
+    let mut query = Vec::new();
+    if let Some(what) = &args.what {
+        query.push((if what.contains('/') { "canary" } else { "probe" }, what.clone()));
+    }
+    let words = [("verdict", &args.verdict), ("reason", &args.reason), ("region", &args.region)];
+    query.extend(words.into_iter().filter_map(|(key, word)| Some((key, word.clone()?))));
+    if args.failed {
+        query.push(("not_passed", "true".to_owned()));
+    }
+    if args.degraded {
+        query.push(("degraded", "true".to_owned()));
+    }
+    query
+}
+
+/// A page of runs. The service knows nothing of cells, so that it is asked on where these are chosen.
+pub(super) async fn listed(client: &Client, args: &RunsArgs) -> Result<Value, Failure> {
+    let limit = usize::from(args.limit);
+    let mut query = chosen(args);
+    let moments = [("since_ms", args.since), ("until_ms", args.until)];
+    query.extend(moments.into_iter().filter_map(|(key, moment)| Some((key, epoch_ms(moment?).to_string()))));
+    query.push(("limit", if args.cell.is_empty() { limit } else { PAGE }.to_string()));
+    let mut page = client.get(&["runs"], &query).await?;
+    if args.cell.is_empty() {
+        return Ok(page);
+    }
+    let mut found = Vec::new();
+    for _ in 0..PAGES {
+        found.extend(list(&page, "items").iter().filter(|run| has_cell(run, &args.cell)).cloned());
+        let next = page["next"].as_str().map(str::to_owned);
+        match next.filter(|_| found.len() < limit) {
+            Some(next) => page = client.get(&["runs"], &[&*query, &[("after", next)]].concat()).await?,
+            None => break,
+        }
+    }
+    found.truncate(limit);
+    Ok(json!({ "items": found, "next": null }))
+}
+
+/// Whether a run is one of a cell with these values.
+pub(super) fn has_cell(run: &Value, cells: &[CellFilter]) -> bool {
+    let canary = run["canary"].as_str().unwrap_or_default();
+    let cell = canary.splitn(3, '/').nth(2).unwrap_or_default();
+    cells.iter().all(|CellFilter { key, value }| cell.split(',').any(|pair| pair.split_once('=') == Some((key, value))))
+}
+
+/// A run as the API gives it, in full.
+pub(super) fn in_full(run: &Value, style: Style, width: usize) -> String {
+    human(&whole(run), style, width)
+}
+
+/// A run of a list, in a line.
+pub(super) fn line(run: &Value, style: Style) -> String {
     let verdict = word(run, "verdict");
     let is_degraded = run["degraded"] == true;
     let shown = match run["reason"].is_string() {
@@ -167,6 +227,14 @@ mod tests {
         let text = human(&whole(&detail), Style::PLAIN, 80);
         assert!(text.starts_with("✓ passed (degraded) p/eu in "), "{text}");
         assert!(text.contains("\n  degraded: search #2: it drags: `latency < 0.3` does not hold  p.toml:3:9\n"), "{text}");
+    }
+
+    #[test]
+    fn a_cell_is_chosen_by_whole_values_of_which_all_must_match() {
+        let run = json!({ "canary": "p/eu/platform=ios,tracks=10" });
+        let has = |cells: &[&str]| has_cell(&run, &cells.iter().map(|cell| cell.parse().unwrap()).collect::<Vec<_>>());
+        assert!(has(&[]) && has(&["platform=ios"]) && has(&["tracks=10", "platform=ios"]));
+        assert!(!has(&["tracks=1"]) && !has(&["platform=ios", "tracks=20"]) && !has(&["eu=eu"]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::web::{PublicPage, status_page_copy};
 
-use super::args::RemoteArgs;
+use super::args::ServiceArgs;
 use super::client::Client;
 use super::exit::Failure;
 use super::{Exit, Printer};
@@ -21,9 +21,9 @@ pub(crate) async fn export(
     printer: &Printer,
     config: Option<&Path>,
     folder: &Path,
-    remote: &RemoteArgs,
+    service: &ServiceArgs,
 ) -> Result<Exit, Failure> {
-    let asked = async { Client::new(remote, config)?.get(&["status-page"], &[]).await };
+    let asked = async { Client::new(service, config)?.get(&["status-page"], &[]).await };
     let answer = match asked.await {
         Ok(answer) => answer,
         // Bad usage or no such page is for whoever asked, and says nothing of how things are.

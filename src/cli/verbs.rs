@@ -1,4 +1,4 @@
-//! `serinus pause`, `resume`, `trigger` and `reload`: what a running service is asked to do.
+//! `serinus pause`, `resume` and `reload`: what a running service is asked to do.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::style::printable;
 use super::{Exit, Printer};
 
 pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &PauseArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let lasting = args.lasting.map(|lasting| lasting.as_secs_f64());
     let body = json!({ "target": args.target, "for_seconds": lasting, "by": args.by, "why": args.why });
     let answer = client.post(&["pause"], &body).await?;
@@ -30,7 +30,7 @@ pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &Pause
 }
 
 pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &TargetArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
+    let client = Client::new(&args.remote.service, config)?;
     let answer = client.post(&["resume"], &json!({ "target": args.target })).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
@@ -42,27 +42,9 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
     Ok(Exit::Well)
 }
 
-/// Has a canary run now, beside its ticks.
-pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &TargetArgs) -> Result<Exit, Failure> {
-    let client = Client::new(&args.remote, config)?;
-    let answer = client.post(&["trigger"], &json!({ "target": args.target })).await?;
-    match args.remote.output {
-        Output::Json => printer.data(&format!("{answer:#}")),
-        Output::Human => {
-            let started = answer["started"].as_array().map_or(0, Vec::len);
-            let runs = if started == 1 { "a run".to_owned() } else { format!("{started} runs") };
-            printer.note(&format!("started {runs} of {0}; `serinus runs {0}` shows how it went", args.target));
-            for refused in answer["refused"].as_array().into_iter().flatten() {
-                printer.note(&format!("not started: {}: {}", word(refused, "canary"), word(refused, "why")));
-            }
-        }
-    }
-    Ok(Exit::Well)
-}
-
 /// Has the service read its configuration again.
 pub(crate) async fn reload(printer: &Printer, config: Option<&Path>, args: &RemoteArgs) -> Result<Exit, Failure> {
-    let client = Client::new(args, config)?;
+    let client = Client::new(&args.service, config)?;
     let answer = client.post(&["reload"], &json!({})).await?;
     let applied = answer["applied"].as_bool() == Some(true);
     match args.output {

@@ -58,7 +58,8 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     let guarded = Router::new().route("/metrics", get(metrics)).route_layer(reads);
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
     let nowhere = || async { problem(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
-    let all = open.merge(guarded).merge(api(&shared)).merge(pages(&shared, stop)).fallback(nowhere);
+    let live = Arc::new(LiveHub::new(pages::reading(), stop.clone()));
+    let all = open.merge(guarded).merge(api(&shared, &live)).merge(pages(&shared, live)).fallback(nowhere);
     let serving = Serving { pages: Arc::clone(&shared.status_page), api: Arc::clone(&shared.api) };
     let all = all.layer(middleware::from_fn_with_state(serving, status_page::before_all));
     let all = all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared);
@@ -67,9 +68,11 @@ pub(super) fn routes(shared: RouterState, stop: &CancellationToken) -> Router {
     Router::new().fallback_service(all).layer(middleware::from_fn_with_state(access, access::arrive))
 }
 
-fn api(shared: &RouterState) -> Router<RouterState> {
+fn api(shared: &RouterState, live: &Arc<LiveHub>) -> Router<RouterState> {
     let access = &shared.access;
     let reading = api::reading().layer(middleware::from_fn(etag::validated));
+    // A stream has no end that could be waited for to validate it.
+    let reading = reading.merge(api::following().layer(Extension(Arc::clone(live))));
     let reading = reading.route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_reads));
     let changing = api::changing().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_changes));
     let own = api::own().route_layer(middleware::from_fn_with_state(Arc::clone(access), access::api_own));
@@ -82,8 +85,7 @@ fn api(shared: &RouterState) -> Router<RouterState> {
 }
 
 /// What people look at. Pages that ask who looks are guarded by `access::pages`.
-fn pages(shared: &RouterState, stop: &CancellationToken) -> Router<RouterState> {
-    let live = Arc::new(LiveHub::new(pages::reading(), stop.clone()));
+fn pages(shared: &RouterState, live: Arc<LiveHub>) -> Router<RouterState> {
     let known = pages::reading()
         .layer(middleware::from_fn(gzip::page))
         .merge(pages::following())

@@ -41,6 +41,7 @@ mod pages;
 mod reload;
 mod status_page;
 mod store_start;
+mod top;
 mod tutorial;
 mod who_is_told;
 mod written_down;

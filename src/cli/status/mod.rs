@@ -28,7 +28,7 @@ const SEVERITIES: [&str; 4] = ["critical", "page", "warn", "held"];
 const NAMED: usize = 20;
 
 pub(crate) async fn status(printer: &Printer, config: Option<&Path>, args: &RemoteArgs) -> Result<Exit, Failure> {
-    let status = Client::new(args, config)?.get(&["status"], &[]).await?;
+    let status = Client::new(&args.service, config)?.get(&["status"], &[]).await?;
     if !status["version"].is_string() {
         return Err(Failure::prober("what answers there is no serinus service, though it speaks JSON"));
     }

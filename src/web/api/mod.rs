@@ -13,6 +13,7 @@ mod body;
 mod certificates;
 mod failure;
 pub(in crate::web) mod incidents;
+mod leaks;
 mod maintenance;
 pub(in crate::web) mod mutes;
 mod names;
@@ -21,7 +22,9 @@ pub(in crate::web) mod operations;
 mod pauses;
 mod probes;
 mod runs;
+mod slo;
 mod status;
+mod stream;
 mod table;
 pub(in crate::web) mod verbs;
 pub(in crate::web) mod verify;
@@ -35,7 +38,7 @@ use futures::future::BoxFuture;
 
 use crate::alert::Alerts;
 use crate::alert::channel::HttpClient;
-use crate::history::{Follower, ReadFuture, Reader, Recorder};
+use crate::history::{CleanupLedger, Follower, ReadFuture, Reader, Recorder};
 use crate::plan::{Alerting, Plan};
 use crate::schedule::Scheduler;
 use crate::web::{Recent, Snapshots, StatusPages};
@@ -56,12 +59,14 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 32] = [
+pub const ROUTES: [(&str, &str); 36] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/status-page"),
     ("GET", "/api/v1/canaries"),
+    ("GET", "/api/v1/stream"),
     ("GET", "/api/v1/probes/{name}"),
     ("GET", "/api/v1/runs"),
+    ("GET", "/api/v1/runs/written"),
     ("GET", "/api/v1/runs/{id}"),
     ("GET", "/api/v1/runs/{id}/beside"),
     ("GET", "/api/v1/runs/{id}/artifacts"),
@@ -77,6 +82,8 @@ pub const ROUTES: [(&str, &str); 32] = [
     ("GET", "/api/v1/annotations"),
     ("POST", "/api/v1/annotations"),
     ("GET", "/api/v1/certificates"),
+    ("GET", "/api/v1/leaks"),
+    ("GET", "/api/v1/slo"),
     ("GET", "/api/v1/maintenance"),
     ("GET", "/api/v1/mutes"),
     ("POST", "/api/v1/mutes"),
@@ -99,6 +106,8 @@ pub struct Api {
     pub reader: Arc<dyn Reader>,
     /// What was written since.
     pub follower: Arc<dyn Follower>,
+    /// What runs left behind.
+    pub ledger: Arc<dyn CleanupLedger>,
     /// Keeps pauses and mutes.
     pub recorder: Arc<dyn Recorder>,
     /// States and acknowledgements.
@@ -149,6 +158,7 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/canaries", get(status::canaries))
         .route("/api/v1/probes/{name}", get(probes::one))
         .route("/api/v1/runs", get(runs::list))
+        .route("/api/v1/runs/written", get(runs::written))
         .route("/api/v1/runs/{id}", get(runs::one))
         .route("/api/v1/runs/{id}/beside", get(runs::beside))
         .route("/api/v1/runs/{id}/artifacts", get(runs::artifacts))
@@ -159,9 +169,16 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/events", get(audit::list))
         .route("/api/v1/annotations", get(annotations::list))
         .route("/api/v1/certificates", get(certificates::list))
+        .route("/api/v1/leaks", get(leaks::list))
+        .route("/api/v1/slo", get(slo::slo))
         .route("/api/v1/maintenance", get(maintenance::list))
         .route("/api/v1/mutes", get(mutes::list))
         .route("/api/v1/openapi.json", get(openapi::description))
+}
+
+/// Routes whose answer goes on for as long as somebody listens.
+pub(super) fn following<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/api/v1/stream", get(stream::stream))
 }
 
 /// Routes that change something.

@@ -12,11 +12,16 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response,
 use utoipa::{Modify, OpenApi};
 
 use crate::web::access;
+use crate::web::model::live::{LiveHead, LiveIncident, LiveProbe};
+use crate::web::model::slo::SloBy;
 use crate::web::problem::{MEDIA_TYPE, Problem};
 use crate::web::status_page;
 
 use super::table::Format;
-use super::{annotations, audit, certificates, incidents, maintenance, mutes, operations, probes, runs, status, verbs, verify};
+use super::{
+    annotations, audit, certificates, incidents, leaks, maintenance, mutes, operations, probes, runs, slo, status, stream, verbs,
+    verify,
+};
 
 /// The description.
 #[derive(OpenApi)]
@@ -30,8 +35,10 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
         status::status,
         status_page::shown,
         status::canaries,
+        stream::stream,
         probes::one,
         runs::list,
+        runs::written,
         runs::one,
         runs::beside,
         runs::artifacts,
@@ -48,6 +55,8 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
         annotations::list,
         annotations::annotate,
         certificates::list,
+        leaks::list,
+        slo::slo,
         maintenance::list,
         mutes::list,
         mutes::mute,
@@ -60,7 +69,7 @@ use super::{annotations, audit, certificates, incidents, maintenance, mutes, ope
         access::login_code,
         description,
     ),
-    components(schemas(Problem, Format)),
+    components(schemas(Problem, Format, SloBy, LiveHead, LiveIncident, LiveProbe)),
     security(("token" = [])),
     modifiers(&Common)
 )]
@@ -74,7 +83,7 @@ impl Modify for Common {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("One of `listen.token`.")).build();
         document.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(token));
         for (path, item) in &mut document.paths.paths {
-            let names_something = path.contains('{') || path.ends_with("/runs") || path.ends_with("/status-page");
+            let names_something = path.contains('{') || ["/runs", "/status-page", "/slo"].iter().any(|end| path.ends_with(end));
             if let Some(operation) = &mut item.get {
                 refuse(operation, &[400, 401, 403, 429, 503]);
                 refuse(operation, if names_something { &[404] } else { &[] });

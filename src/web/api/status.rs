@@ -20,7 +20,8 @@ use crate::web::model::overview::Filter;
 use crate::web::secrets::{MissingSecret, missing_secrets};
 
 use super::mutes::MuteView;
-use super::runs::{limit, short};
+use super::runs::limit;
+use super::stream::standing;
 use super::table::{Asked, Format, Listing};
 use super::verbs::LastReload;
 use super::{ApiState, Failure, mutes, names};
@@ -212,11 +213,7 @@ pub(in crate::web) async fn canaries(
     Query(wanted): Query<CanariesQuery>,
 ) -> Result<Listing<CanaryStatus>, Failure> {
     let limit = limit(wanted.limit)?;
-    let unknown = |wanted: &&str| Health::ALL.iter().all(|each| each.as_str() != *wanted);
-    if let Some(unknown) = wanted.standing.as_deref().filter(unknown) {
-        let known = Health::ALL.map(Health::as_str).join(", ");
-        return Err(Failure::bad(format!("`{}` is no standing; known are {known}", short(unknown))));
-    }
+    wanted.standing.as_deref().map(standing).transpose()?;
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let words = wanted.q.iter().flat_map(|words| words.split_whitespace()).take(8).map(str::to_lowercase).collect();
     let (filter, plan) = (Filter { words, ..Filter::default() }, api.plan());

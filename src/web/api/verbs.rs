@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::base::time::{epoch_ms, rfc3339};
+use crate::base::time::{epoch_ms, now_ms, rfc3339};
 use crate::outcome::visible;
 use crate::schedule::{Pause, PauseTarget};
 
@@ -80,6 +80,10 @@ pub(in crate::web) struct TriggerAnswer {
     started: Vec<String>,
     /// Those that do not.
     refused: Vec<NotStarted>,
+    /// These runs are due from this moment on, milliseconds since the epoch.
+    since_ms: i64,
+    /// Until this one, which is still among them.
+    until_ms: i64,
 }
 
 /// A canary that was not run.
@@ -168,7 +172,7 @@ pub(in crate::web) async fn trigger(
             asked.target
         )));
     }
-    let (mut started, mut refused) = (Vec::new(), Vec::new());
+    let (mut started, mut refused, since_ms) = (Vec::new(), Vec::new(), now_ms());
     for canary in canaries {
         match api.scheduler.trigger(&canary.id) {
             Ok(()) => started.push(canary.id.to_string()),
@@ -182,7 +186,7 @@ pub(in crate::web) async fn trigger(
     let runs = if started.len() == 1 { "a run".to_owned() } else { format!("{} runs", started.len()) };
     let text = format!("{runs} of `{}` started by {by}", asked.target);
     api.audit(Action { by: &by, what: "trigger", probe, incident: None, text });
-    Ok(Json(TriggerAnswer { started, refused }))
+    Ok(Json(TriggerAnswer { started, refused, since_ms, until_ms: now_ms() }))
 }
 
 /// What somebody said, in one line and not too long; nothing if there was nothing in it.

@@ -32,7 +32,7 @@ mod runs;
 mod said;
 
 pub(super) use assets::style_name;
-pub(super) use live::LiveHub;
+pub(super) use live::{Following, LiveHub, Part};
 
 use axum::Router;
 use axum::middleware;

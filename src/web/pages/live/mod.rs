@@ -7,11 +7,15 @@
 //! Where nobody looks nothing is rendered. Streams end when the service stops.
 //!
 //! Views and viewers are bounded; who comes beyond that is told to reload now and then.
+//!
+//! What programs follow ([`LiveHub::follow_values`]) is a view too: its parts are values instead of pieces of a page.
 
 mod state;
 #[cfg(test)]
 mod tests;
 mod viewer;
+
+pub(in crate::web) use state::Part;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
@@ -33,7 +37,7 @@ use crate::web::connection_slots::ConnectionState;
 use crate::web::{Api, gzip};
 
 use super::page::Look;
-use state::PageState;
+use state::{PageState, fragments};
 use viewer::{Viewer, Viewing};
 
 /// How often a view is rendered at most.
@@ -88,7 +92,7 @@ impl LiveHub {
     fn view<R, F>(self: &Arc<Self>, key: &Key, render: R) -> Option<watch::Receiver<Arc<PageState>>>
     where
         R: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Option<String>> + Send + 'static,
+        F: Future<Output = Option<Vec<Part>>> + Send + 'static,
     {
         let mut views = self.lock();
         if let Some(newest) = views.get(key) {
@@ -108,14 +112,14 @@ impl LiveHub {
     async fn follow<R, F>(self: Arc<Self>, key: Key, newest: Newest, render: R)
     where
         R: Fn() -> F + Send + Sync,
-        F: Future<Output = Option<String>> + Send + 'static,
+        F: Future<Output = Option<Vec<Part>>> + Send + 'static,
     {
         while !self.is_over(&key, &newest) {
             let took = {
                 let _alone = self.rendering.lock().await;
                 let begun = Instant::now();
-                if let Some(page) = render().await {
-                    let next = Arc::new(newest.borrow().next(&page));
+                if let Some(parts) = render().await {
+                    let next = Arc::new(newest.borrow().next(parts));
                     newest.send_replace(next);
                 }
                 begun.elapsed()
@@ -137,6 +141,55 @@ impl LiveHub {
             views.remove(key);
         }
         is_over
+    }
+}
+
+/// How somebody asks to follow something.
+pub(in crate::web) struct Following {
+    /// What his connection can do.
+    pub(in crate::web) headers: HeaderMap,
+    /// What knows whether he takes what he is sent; absent only where nothing listens.
+    pub(in crate::web) connection: Option<Arc<ConnectionState>>,
+}
+
+impl LiveHub {
+    /// The stream of values that programs follow: `address` tells it from others, and whoever renders it does so for all who ask for
+    /// the same address.
+    pub(in crate::web) fn follow_values<R, F>(
+        self: &Arc<Self>,
+        address: String,
+        following: Following,
+        render: R,
+    ) -> Option<Response>
+    where
+        R: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Option<Vec<Part>>> + Send + 'static,
+    {
+        // No page has an empty base.
+        self.answer(&Key { page: address, ..Key::default() }, following, render)
+    }
+
+    /// The stream of a view; nothing where there are too many who look.
+    fn answer<R, F>(self: &Arc<Self>, key: &Key, following: Following, render: R) -> Option<Response>
+    where
+        R: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Option<Vec<Part>>> + Send + 'static,
+    {
+        let viewing = Viewing::begin(&self.viewers, VIEWERS)?;
+        let mut view = self.view(key, render)?;
+        // What was rendered so far may be older than what he has, and from before what he has just done.
+        view.mark_unchanged();
+        let as_gzip = gzip::is_accepted(&following.headers);
+        let viewer = Viewer { view, _viewing: viewing, as_gzip, connection: following.connection, stop: self.stop.clone() };
+        let kind = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::VARY, "accept-encoding"),
+            // Proxies that collect answers would keep a stream to themselves.
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ];
+        let encoding = as_gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
+        Some((kind, encoding, Body::from_stream(viewer.stream())).into_response())
     }
 }
 
@@ -164,30 +217,15 @@ pub(super) async fn live(
         is_small: here.is_small,
         link: here.viewer.key.clone(),
     };
-    let viewing = Viewing::begin(&hub.viewers, VIEWERS);
     let pages = hub.pages.clone();
     let render = move || render(pages.clone(), Arc::clone(&api), here.clone());
-    let Some((viewing, mut view)) = viewing.and_then(|viewing| Some((viewing, hub.view(&key, render)?))) else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many look at once: reload now and then").into_response();
-    };
-    // What was rendered so far may be older than the page that he has, and from before what he has just done.
-    view.mark_unchanged();
-    let as_gzip = gzip::is_accepted(&headers);
-    let connection = connection.map(|Extension(connection)| connection);
-    let viewer = Viewer { view, _viewing: viewing, as_gzip, connection, stop: hub.stop.clone() };
-    let kind = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::VARY, "accept-encoding"),
-        // Proxies that collect answers would keep a stream to themselves.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    let encoding = as_gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
-    (kind, encoding, Body::from_stream(viewer.stream())).into_response()
+    let following = Following { headers, connection: connection.map(|Extension(connection)| connection) };
+    hub.answer(&key, following, render)
+        .unwrap_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, "too many look at once: reload now and then").into_response())
 }
 
 /// The page as its own handler makes it; nothing if it is none.
-async fn render(pages: Router, api: Arc<Api>, look: Look) -> Option<String> {
+async fn render(pages: Router, api: Arc<Api>, look: Look) -> Option<Vec<Part>> {
     let mut request = Request::builder().uri(format!("/{}", look.here)).body(Body::empty()).ok()?;
     request.extensions_mut().insert(api);
     look.caller.clone().and_then(|caller| request.extensions_mut().insert(caller));
@@ -197,5 +235,5 @@ async fn render(pages: Router, api: Arc<Api>, look: Look) -> Option<String> {
         return None;
     }
     let bytes = axum::body::to_bytes(answer.into_body(), PAGE_BYTES).await.ok()?;
-    String::from_utf8(bytes.into()).ok()
+    Some(fragments(std::str::from_utf8(&bytes).ok()?))
 }

@@ -39,7 +39,7 @@ impl Shown {
         let (times, bytes) = (Arc::clone(&self.times), self.bytes);
         let render = move || {
             let time = times.fetch_add(1, Ordering::Relaxed);
-            async move { Some(format!("<!--live:a-->{time} {}<!--/live-->", "x".repeat(bytes))) }
+            async move { Some(fragments(&format!("<!--live:a-->{time} {}<!--/live-->", "x".repeat(bytes)))) }
         };
         let mut view = self.hub.view(&Key { page: page.to_owned(), ..Key::default() }, render)?;
         view.mark_unchanged();
