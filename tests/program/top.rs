@@ -88,7 +88,8 @@ fn top_shows_what_fails_acknowledges_it_and_gives_the_terminal_back() {
         (status["open_incidents"][0]["acknowledged"][0]["by"] == "ann").then_some(())
     });
     top.types("\r");
-    top.shows("what happened");
+    // Cells that stay as they are, such as blanks, are not written again, so that one word is looked for.
+    top.shows("happened");
     top.types("qq");
     assert_eq!(top.end().0, Some(0));
 
@@ -130,7 +131,7 @@ fn runs_are_chosen_by_time_verdict_and_cell_and_followed_without_a_double() {
     let folder = folder(&target, "[notify]\nnone = true\n");
     let service = Service::start(folder.path());
     let runs = |args: &[&str]| -> Vec<Value> {
-        let output = service.command(&[&["runs", "p", "--output", "json"], args].concat());
+        let output = service.command(&[&["runs", "p", "--output", "json"][..], args].concat());
         assert_exit(&output, 0);
         serde_json::from_str::<Value>(&stdout(&output)).unwrap()["items"].as_array().unwrap().clone()
     };
