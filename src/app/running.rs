@@ -159,11 +159,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
-    let status_page = Arc::new(StatusPages::new(service.status_page.clone()));
-    let public = match status_page.place() {
-        Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
-        Some(StatusPlace::Path(_)) | None => None,
-    };
+    let (status_page, public) = status_page(&service)?;
     let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
     let tracer = tracer(&service, &secrets, bound.address())?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
@@ -172,18 +168,15 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
-    let (render, open_access, known_hosts) = (renderer(&telemetry), Arc::clone(&access), Arc::clone(&hosts));
     let shared = RouterState {
-        render,
-        access: open_access,
-        hosts: known_hosts,
+        render: renderer(&telemetry),
+        access: Arc::clone(&access),
+        hosts: Arc::clone(&hosts),
         ready: Arc::default(),
         api: Arc::clone(&api),
         status_page: Arc::clone(&status_page),
     };
-    let server = started.server.insert(bound.serve(shared, tls)?);
-    let address = server.address();
-    started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
+    let address = listen(bound, public, shared, tls, started)?;
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
@@ -218,8 +211,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         scheduler.pauses().pause(pause);
     }
     let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page));
-    jobs.push(maintain_metrics(&telemetry));
-    jobs.push(storage::housekeeping(&store));
+    jobs.extend(housekeeping_jobs(&telemetry, &store));
     let sweeping = engine
         .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
     jobs.extend(sweeping.as_ref().map(Sweeping::job));
@@ -264,6 +256,35 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let _ = api.set(handles);
     started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
+}
+
+/// The status page, and its own address if it has one. As the other one, that is taken before anything starts.
+fn status_page(service: &Service) -> Result<(Arc<StatusPages>, Option<Bound>), ListenError> {
+    let pages = Arc::new(StatusPages::new(service.status_page.clone()));
+    let bound = match pages.place() {
+        Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
+        Some(StatusPlace::Path(_)) | None => None,
+    };
+    Ok((pages, bound))
+}
+
+/// Starts to answer, on the service's address and on that of the status page. Returns the former.
+fn listen(
+    bound: Bound,
+    public: Option<Bound>,
+    shared: RouterState,
+    tls: Option<ListenerTls>,
+    started: &mut Started,
+) -> Result<SocketAddr, ListenError> {
+    let (pages, api) = (Arc::clone(&shared.status_page), Arc::clone(&shared.api));
+    let address = started.server.insert(bound.serve(shared, tls)?).address();
+    started.status_page = public.map(|bound| bound.serve_status_page(pages, api)).transpose()?;
+    Ok(address)
+}
+
+/// Rare jobs that every service has.
+fn housekeeping_jobs(telemetry: &Arc<Telemetry>, store: &Arc<dyn Store>) -> [Job; 2] {
+    [maintain_metrics(telemetry), storage::housekeeping(store)]
 }
 
 /// Who may do what, and the key of links in pages; the key of the store is made at the first start.

@@ -3,6 +3,8 @@
 //! Owns names, defaults and help texts of commands and options; what they do is in the command's own file. A new command is
 //! a variant of [`Command`] with its options in a struct here; the rest is in [`cli`](super).
 
+mod export;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::sandbox::Incident;
+
+pub(crate) use export::{Export, ExportArgs};
 
 /// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
 #[derive(Debug, Parser)]
@@ -411,36 +415,6 @@ pub(crate) struct SweepArgs {
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
-}
-
-/// Options of `export`.
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// What to print
-    #[arg(value_enum)]
-    pub(crate) what: Export,
-    /// The folder that a copy of the status page is written to
-    #[arg(value_name = "DIR", required_if_eq("what", "status-page"))]
-    pub(crate) folder: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
-}
-
-/// What `export` can print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Export {
-    /// JSON Schema of a probe file, for editors
-    #[value(name = "probe-schema")]
-    Probe,
-    /// JSON Schema of a library of steps that probes share, for editors
-    #[value(name = "library-schema")]
-    Library,
-    /// JSON Schema of the service configuration, for editors
-    #[value(name = "config-schema")]
-    Config,
-    /// A copy of the public status page, of a running service, for a bucket or a web server; is written to DIR
-    #[value(name = "status-page")]
-    StatusPage,
 }
 
 /// How a command prints.
