@@ -152,7 +152,7 @@ struct Begun {
 
 /// Starts everything in order and notes it in `started`.
 async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
-    let ServiceParts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
+    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
     let start_state = store.start_state(now).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
@@ -198,10 +198,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let certificate_sink = CertificateSink { list: certificates.clone(), recorder: store.clone() };
-    let first: [Arc<dyn OutcomeSink>; 4] =
-        [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificate_sink)];
-    watchers.splice(0..0, first);
+    let watchers = with_own(watchers, &telemetry, &alerts, &store, &certificates);
     let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
@@ -222,10 +219,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task = service
-        .heartbeat
-        .clone()
-        .map(|heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()));
+    started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts);
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
@@ -280,6 +274,27 @@ fn listen(
     let address = started.server.insert(bound.serve(shared, tls)?).address();
     started.status_page = public.map(|bound| bound.serve_status_page(pages, api)).transpose()?;
     Ok(address)
+}
+
+/// Who is told of finished runs: the service's own parts first.
+fn with_own(
+    others: Vec<Arc<dyn OutcomeSink>>,
+    telemetry: &Arc<Telemetry>,
+    alerts: &Alerts,
+    store: &Arc<dyn Store>,
+    certificates: &CertificateList,
+) -> Vec<Arc<dyn OutcomeSink>> {
+    let certificates = CertificateSink { list: certificates.clone(), recorder: store.clone() };
+    let mut all: Vec<Arc<dyn OutcomeSink>> =
+        vec![telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificates)];
+    all.extend(others);
+    all
+}
+
+/// The task that asks the dead-man's switch, where there is one.
+fn heartbeat(service: &Service, client: &HttpClient, scheduler: &Scheduler, alerts: &Alerts) -> Option<HeartbeatTask> {
+    let heartbeat = service.heartbeat.clone()?;
+    Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()))
 }
 
 /// Rare jobs that every service has.
