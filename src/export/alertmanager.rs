@@ -76,15 +76,18 @@ pub fn alertmanager(service: &Service) -> String {
     let mut text = format!("{HEAD}{ROUTE}");
     for owner in &owners {
         let matches = yaml(&format!("owner={}", quoted(owner)));
-        text += &format!("    - matchers: [ {matches}, 'severity=\"warn\"' ]\n      receiver: {}\n", receiver(owner, "warn"));
-        text += &format!("    - matchers: [ {matches} ]\n      receiver: {}\n", receiver(owner, "page"));
+        text.extend([format!(
+            "    - matchers: [ {matches}, 'severity=\"warn\"' ]\n      receiver: {}\n",
+            receiver(owner, "warn")
+        )]);
+        text.extend([format!("    - matchers: [ {matches} ]\n      receiver: {}\n", receiver(owner, "page"))]);
     }
     text += "    # Probes without an owner.\n    - matchers: [ 'severity=\"warn\"' ]\n      receiver: \"default-warn\"\n";
     text += INHIBIT;
     text += "\nreceivers:\n";
     for owner in ["default"].into_iter().chain(owners.into_iter().filter(|owner| *owner != "default")) {
         for level in ["page", "warn"] {
-            text += &format!("  - name: {}\n", receiver(owner, level));
+            text.extend([format!("  - name: {}\n", receiver(owner, level))]);
         }
     }
     text

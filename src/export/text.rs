@@ -1,10 +1,10 @@
-//! How texts are quoted for what reads them: YAML, PromQL, and the templates in rules of Prometheus.
+//! How texts are quoted for what reads them: YAML, `PromQL`, and the templates in rules of Prometheus.
 
 use std::time::Duration;
 
 use crate::outcome::visible;
 
-/// A text in double quotes, as YAML, JSON and PromQL read it.
+/// A text in double quotes, as YAML, JSON and `PromQL` read it.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -21,7 +21,7 @@ pub(super) fn duration(lasting: Duration) -> String {
     let mut text = String::new();
     for (unit, seconds) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
         if rest >= seconds {
-            text += &format!("{}{unit}", rest / seconds);
+            text.extend([format!("{}{unit}", rest / seconds)]);
             rest %= seconds;
         }
     }

@@ -65,6 +65,7 @@ pub fn grafana_dashboard(service: &Service, dashboard: Dashboard) -> String {
 }
 
 /// What the probes of a plan have, and so what can be shown.
+#[expect(clippy::struct_excessive_bools, reason = "each is a panel that is there or not")]
 struct Has {
     /// Where our own pages are, if that is known.
     pages: Option<String>,

@@ -44,7 +44,7 @@ groups:
 #[derive(Debug)]
 struct Rule {
     alert: &'static str,
-    /// PromQL; several lines are allowed.
+    /// In `PromQL`; several lines are allowed.
     expr: String,
     /// How long it must hold before it fires.
     lasting: Option<Duration>,
@@ -59,22 +59,22 @@ struct Rule {
 
 impl Rule {
     fn write(&self, out: &mut String) {
-        out.push_str(&format!("      - alert: {}\n        expr: |\n", self.alert));
+        out.extend([format!("      - alert: {}\n        expr: |\n", self.alert)]);
         for line in self.expr.lines() {
-            out.push_str(&format!("          {line}\n"));
+            out.extend([format!("          {line}\n")]);
         }
         for (key, time) in [("for", self.lasting), ("keep_firing_for", self.keep)] {
             if let Some(time) = time {
-                out.push_str(&format!("        {key}: {}\n", duration(time)));
+                out.extend([format!("        {key}: {}\n", duration(time))]);
             }
         }
-        out.push_str(&format!("        labels:\n          severity: {}\n", self.severity));
+        out.extend([format!("        labels:\n          severity: {}\n", self.severity)]);
         for (name, value) in &self.labels {
-            out.push_str(&format!("          {name}: {}\n", quoted(value)));
+            out.extend([format!("          {name}: {}\n", quoted(value))]);
         }
         out.push_str("        annotations:\n");
         for (name, value) in &self.annotations {
-            out.push_str(&format!("          {name}: {}\n", quoted(value)));
+            out.extend([format!("          {name}: {}\n", quoted(value))]);
         }
     }
 }
@@ -101,9 +101,9 @@ pub fn prometheus_rules(service: &Service) -> String {
             continue;
         }
         for line in group.about.lines() {
-            text.push_str(&format!("  # {line}\n"));
+            text.extend([format!("  # {line}\n")]);
         }
-        text.push_str(&format!("  - name: {}\n    rules:\n", group.name));
+        text.extend([format!("  - name: {}\n    rules:\n", group.name)]);
         for rule in &group.rules {
             rule.write(&mut text);
         }
