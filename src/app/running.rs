@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
@@ -219,19 +220,16 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let certificate_sink = CertificateSink { list: certificates.clone(), recorder: store.clone() };
-    let sinks: [Arc<dyn OutcomeSink>; 4] =
-        [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificate_sink)];
-    let sink = Arc::new(FanOut(sinks.into_iter().chain(watchers).collect()));
-    let runtime = tokio::runtime::Handle::current();
-    let scheduler =
-        Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
+    let sink = Arc::new(FanOut(with_own(watchers, &telemetry, &alerts, &store, &certificates)));
+    let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, Handle::current(), last_seen);
+    let scheduler = scheduler.map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
     bring_forward(&alerts, &scheduler);
-    pauses.into_iter().for_each(|pause| scheduler.pauses().pause(pause));
+    for pause in pauses {
+        scheduler.pauses().pause(pause);
+    }
     let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page));
-    jobs.push(maintain_metrics(&telemetry));
-    jobs.push(storage::housekeeping(&store));
+    jobs.extend([maintain_metrics(&telemetry), storage::housekeeping(&store)]);
     let sweeping = engine
         .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
     jobs.extend(sweeping.as_ref().map(Sweeping::job));
@@ -242,8 +240,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    let begin = |heartbeat| HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone());
-    started.heartbeat_task = service.heartbeat.clone().map(begin);
+    started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts);
     let handles = Arc::new(Api {
         plan: active.plan,
         reader: store.clone(),
@@ -275,6 +272,25 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let _ = api.set(handles);
     started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
+}
+
+/// Who is told of finished runs: the service's own parts first.
+fn with_own(
+    others: Vec<Arc<dyn OutcomeSink>>,
+    telemetry: &Arc<Telemetry>,
+    alerts: &Alerts,
+    store: &Arc<dyn Store>,
+    certificates: &CertificateList,
+) -> Vec<Arc<dyn OutcomeSink>> {
+    let certificates = CertificateSink { list: certificates.clone(), recorder: store.clone() };
+    let own: [Arc<dyn OutcomeSink>; 4] = [telemetry.clone(), Arc::new(alerts.clone()), store.clone(), Arc::new(certificates)];
+    own.into_iter().chain(others).collect()
+}
+
+/// The task that asks the dead-man's switch, where there is one.
+fn heartbeat(service: &Service, client: &HttpClient, scheduler: &Scheduler, alerts: &Alerts) -> Option<HeartbeatTask> {
+    let heartbeat = service.heartbeat.clone()?;
+    Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()))
 }
 
 /// Who may do what, and the key of links in pages; the key of the store is made at the first start.

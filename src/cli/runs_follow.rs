@@ -25,7 +25,9 @@ pub(super) async fn follow(printer: &Printer, client: &Client, args: &RunsArgs) 
     let mut last = list(&listed(client, args).await?, "items").to_vec();
     last.reverse();
     let mut known: HashSet<String> = last.iter().map(|run| word(run, "run_id")).collect();
-    last.iter().for_each(|run| tell(printer, args, run));
+    for run in &last {
+        tell(printer, args, run);
+    }
     query.push(("after", String::new()));
     let mut wait = AGAIN;
     while !printer.closed() {

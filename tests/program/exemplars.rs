@@ -1,5 +1,5 @@
 //! From a metric to the trace of the very run: Debian's Prometheus keeps the exemplars of the built program, and Rotel, a receiver of
-//! OTLP from PyPI, has the traces that they name.
+//! OTLP from `PyPI`, has the traces that they name.
 
 use std::fs::File;
 use std::process::{Command, Stdio};

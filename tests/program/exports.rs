@@ -82,7 +82,7 @@ fn every_query_of_the_dashboards_gives_something_and_the_alert_says_what_the_ser
     assert_eq!(firing["labels"]["probe"], "broken");
     assert_eq!(firing["labels"]["owner"], "nobody");
     assert_eq!(firing["annotations"]["runbook_url"], "https://runbooks.example.com/broken");
-    assert_eq!(service.metric("serinus_incident", &[("kind", "probe"), ("probe", "broken"), ("severity", "page")]), 1.0);
+    assert!(service.metric("serinus_incident", &[("kind", "probe"), ("probe", "broken"), ("severity", "page")]) > 0.5);
     let mut queries = 0;
     for which in ["overview", "probe"] {
         let dashboard: Value = serde_json::from_str(&export(service.folder(), &["grafana-dashboard", which])).unwrap();

@@ -82,8 +82,8 @@ pub(super) struct Acknowledged {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Probe {
-    #[serde(deserialize_with = "clean")]
-    pub(super) probe: String,
+    #[serde(rename = "probe", deserialize_with = "clean")]
+    pub(super) name: String,
     #[serde(deserialize_with = "clean")]
     pub(super) owner: String,
     #[serde(deserialize_with = "health")]
@@ -149,7 +149,7 @@ mod tests {
     fn what_steers_a_terminal_is_spelled_and_what_another_version_leaves_out_is_empty() {
         let probe: Probe =
             serde_json::from_str(r#"{"probe": "p\u001b[2J", "health": "splendid", "rows": [{"now": "a\nb"}]}"#).unwrap();
-        assert_eq!((&*probe.probe, probe.health, &*probe.rows[0].now), ("p\\u001b[2J", Health::Unknown, "a\\nb"));
+        assert_eq!((&*probe.name, probe.health, &*probe.rows[0].now), ("p\\u001b[2J", Health::Unknown, "a\\nb"));
         let head: Head = serde_json::from_str(r#"{"troubles": ["\u202e"], "new": 1}"#).unwrap();
         assert_eq!(head.troubles, ["\\u202e"]);
     }

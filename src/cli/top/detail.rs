@@ -41,7 +41,7 @@ impl DetailOf {
     pub(super) fn incident(&self, state: &TopState) -> Option<String> {
         match self {
             Self::Incident(id) => Some(id.clone()),
-            Self::Probe { probe, .. } => state.probes.iter().find(|known| known.probe == *probe)?.incident.clone(),
+            Self::Probe { probe, .. } => state.probes.iter().find(|known| known.name == *probe)?.incident.clone(),
             Self::Run(_) => None,
         }
     }

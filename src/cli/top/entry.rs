@@ -21,8 +21,8 @@ impl Entry<'_> {
     pub(super) fn key(&self) -> String {
         match self {
             Self::Incident(incident) => format!("incident {}", incident.id),
-            Self::Probe(probe) => Self::key_of_probe(&probe.probe),
-            Self::Row(probe, row) => format!("row {} {}", probe.probe, row.canary.as_deref().unwrap_or(&row.name)),
+            Self::Probe(probe) => Self::key_of_probe(&probe.name),
+            Self::Row(probe, row) => format!("row {} {}", probe.name, row.canary.as_deref().unwrap_or(&row.name)),
         }
     }
 
@@ -54,7 +54,7 @@ pub(super) fn entries(state: &TopState) -> Vec<Entry<'_>> {
     let mut all: Vec<Entry<'_>> = state.incidents.iter().map(Entry::Incident).collect();
     for probe in &state.probes {
         all.push(Entry::Probe(probe));
-        let is_opened = state.opened.contains(&probe.probe);
+        let is_opened = state.opened.contains(&probe.name);
         if probe.rows.len() > 1 {
             all.extend(probe.rows.iter().filter(|row| is_shown(probe, row, is_opened)).map(|row| Entry::Row(probe, row)));
         }

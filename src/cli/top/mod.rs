@@ -102,7 +102,9 @@ impl Top {
                 return Ok(Exit::Well);
             }
             let width = guard.terminal.size().map_or(80, |size| usize::from(size.width));
-            wish.into_iter().for_each(|wish| self.grant(wish, width));
+            if let Some(wish) = wish {
+                self.grant(wish, width);
+            }
             self.renew(width);
         }
     }

@@ -83,13 +83,13 @@ pub(super) struct TopState {
 
 impl TopState {
     /// Something came from the stream.
-    pub(super) fn heard(&mut self, heard: Heard, now: Instant) {
-        if let Heard::Lost(why) = heard {
+    pub(super) fn heard(&mut self, event: Heard, now: Instant) {
+        if let Heard::Lost(why) = event {
             self.lost = Some(why);
             return;
         }
         (self.heard_at, self.lost) = (Some(now), None);
-        match heard {
+        match event {
             Heard::Head(head) => self.head = Some(head),
             Heard::Incidents(incidents) => self.incidents = incidents,
             Heard::Probes(probes) => self.probes = probes,
@@ -107,7 +107,7 @@ impl TopState {
     /// What of the stream is wanted.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let folded =
-            |name: &&String| self.probes.iter().all(|probe| probe.probe != **name || probe.is_folded || probe.rows.len() > 1);
+            |name: &&String| self.probes.iter().all(|probe| probe.name != **name || probe.is_folded || probe.rows.len() > 1);
         let opened: Vec<&str> = self.opened.iter().filter(folded).map(String::as_str).collect();
         let all = [("q", self.filter.clone()), ("open", opened.join(" "))];
         all.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect()
@@ -178,7 +178,7 @@ impl TopState {
     fn key_of_prompt(&mut self, key: KeyEvent) -> Option<Wish> {
         match (self.prompt.take()?, key.code) {
             (Prompt::Filter(typed), KeyCode::Enter) => {
-                self.filter = typed.trim().to_owned();
+                typed.trim().clone_into(&mut self.filter);
                 self.selected = None;
                 return Some(Wish::Follow);
             }
@@ -248,7 +248,7 @@ impl TopState {
     fn open_or_close(&mut self) -> Option<Wish> {
         let entries = self.entries();
         let probe = entries.get(self.selection(&entries))?.probe()?;
-        let (name, is_folded) = (probe.probe.clone(), probe.is_folded);
+        let (name, is_folded) = (probe.name.clone(), probe.is_folded);
         if self.opened.remove(&name) {
             self.selected = Some(Entry::key_of_probe(&name));
             return Some(Wish::Follow);
@@ -261,19 +261,18 @@ impl TopState {
         let entries = self.entries();
         match entries.get(self.selection(&entries))? {
             Entry::Incident(incident) => Some(DetailOf::Incident(incident.id.clone())),
-            Entry::Probe(probe) => Some(DetailOf::Probe { probe: probe.probe.clone(), canary: None }),
-            Entry::Row(probe, row) => Some(DetailOf::Probe { probe: probe.probe.clone(), canary: row.canary.clone() }),
+            Entry::Probe(probe) => Some(DetailOf::Probe { probe: probe.name.clone(), canary: None }),
+            Entry::Row(probe, row) => Some(DetailOf::Probe { probe: probe.name.clone(), canary: row.canary.clone() }),
         }
     }
 
     /// The incident that is selected or looked at, or the one of what is.
     fn incident(&mut self) -> Option<String> {
-        let found = match self.details.last() {
-            Some(detail) => detail.of.incident(self),
-            None => {
-                let entries = self.entries();
-                entries.get(self.selection(&entries)).and_then(Entry::incident)
-            }
+        let found = if let Some(detail) = self.details.last() {
+            detail.of.incident(self)
+        } else {
+            let entries = self.entries();
+            entries.get(self.selection(&entries)).and_then(Entry::incident)
         };
         if found.is_none() {
             self.say("there is no open incident about this", false, Instant::now());

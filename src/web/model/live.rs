@@ -221,7 +221,9 @@ fn letters(axis: Axis, marks: &[StripMark]) -> String {
     let mut letters = vec!["."; length];
     for mark in marks {
         let place = usize::try_from((mark.due_ms - axis.from_ms) / step).ok().and_then(|at| letters.get_mut(at));
-        place.into_iter().for_each(|letter| *letter = mark.class);
+        if let Some(letter) = place {
+            *letter = mark.class;
+        }
     }
     letters.concat()
 }

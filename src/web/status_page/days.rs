@@ -81,11 +81,11 @@ mod tests {
 
     #[test]
     fn days_end_with_today_and_one_without_runs_is_not_a_good_one() {
+        use PublicState::{Degraded, Disrupted, Operational, Unknown};
         let counts = by_day(&[(0, 10, 0), (2, 1, 1), (3, 97, 3), (9, 0, 9)]);
         let history = history(&counts, 5, GOOD, NOW);
         assert_eq!(history.last().map(|day| day.day_ms), Some(day_of(NOW)));
         let states: Vec<_> = history.iter().map(|day| day.state).collect();
-        use PublicState::{Degraded, Disrupted, Operational, Unknown};
         assert_eq!(states, [Unknown, Degraded, Disrupted, Unknown, Operational]);
         assert_eq!(history[0].share, None);
         assert_eq!(share(&counts, 5, NOW), Some(108.0 / 112.0), "what is older does not count");

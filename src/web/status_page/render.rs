@@ -4,6 +4,7 @@
 
 #![expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "templates hand in references")]
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -187,7 +188,7 @@ fn told(component: &PublicComponent) -> String {
         [(PublicState::Degraded, "degraded"), (PublicState::Disrupted, "disrupted"), (PublicState::Unknown, "without data")]
     {
         if count(state) > 0 {
-            text.push_str(&format!(", {} {word}", words::thousands(count(state))));
+            let _ = write!(text, ", {} {word}", words::thousands(count(state)));
         }
     }
     text
@@ -291,7 +292,7 @@ impl<'p> Feed<'p> {
 
 /// The first bytes of a hash as a UUID of one's own making.
 pub(super) fn uuid(hash: &[u8]) -> String {
-    let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hex = data_encoding::HEXLOWER.encode(&hash[..hash.len().min(16)]);
     format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
@@ -316,7 +317,7 @@ fn plain(incident: &PublicIncident) -> String {
         None => format!("Since {}, going on.", moment(incident.begun_ms)),
     };
     for note in &incident.notes {
-        text.push_str(&format!("\n\n{}: {}", moment(note.at_ms), note.text));
+        let _ = write!(text, "\n\n{}: {}", moment(note.at_ms), note.text);
     }
     text
 }

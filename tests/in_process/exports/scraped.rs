@@ -22,8 +22,11 @@ pub(super) struct Fleet<'s> {
     /// Whether the scrape of this minute comes back.
     pub(super) scraped: fn(&str, u64) -> bool,
     /// Further series of each region and their value at a minute; nothing while there is none.
-    pub(super) more: &'s [(&'static str, fn(u64) -> Option<f64>)],
+    pub(super) more: &'s [FurtherSeries],
 }
+
+/// A series and its value at a minute.
+pub(super) type FurtherSeries = (&'static str, fn(u64) -> Option<f64>);
 
 impl<'s> Fleet<'s> {
     /// One in which all is well.
@@ -58,7 +61,8 @@ impl<'s> Fleet<'s> {
                     continue;
                 }
                 for (at, canary) in self.service.plan.canaries.iter().enumerate() {
-                    let cell: String = canary.cell.0.iter().map(|(key, value)| format!(",{key}=\"{value}\"")).collect();
+                    let cell: Vec<String> = canary.cell.0.iter().map(|(key, value)| format!(",{key}=\"{value}\"")).collect();
+                    let cell = cell.concat();
                     let labels = format!("instance=\"{region}:9464\",probe=\"{}\",region=\"{region}\"{cell}", canary.probe.name);
                     for verdict in VERDICTS {
                         let count = counts.get(&(at, verdict)).copied().unwrap_or_default();
@@ -79,7 +83,9 @@ impl<'s> Fleet<'s> {
             }
         }
         let minutes = usize::try_from(self.minutes).unwrap();
-        series.values_mut().for_each(|values| values.resize(minutes, GONE.to_owned()));
+        for values in series.values_mut() {
+            values.resize(minutes, GONE.to_owned());
+        }
         series.iter().map(|(series, values)| json!({ "series": series, "values": values.join(" ") })).collect()
     }
 }

@@ -58,7 +58,9 @@ fn axe_finds_nothing_serious_on_any_page_light_and_dark() {
 fn axe_finds_nothing_serious_on_any_page_and_screen() {
     let site = Site::start();
     let pages = site.pages();
-    SCREENS.iter().for_each(|screens| nothing_is_wrong("ordinary", &site, &pages, screens));
+    for screens in SCREENS {
+        nothing_is_wrong("ordinary", &site, &pages, screens);
+    }
 }
 
 #[test]
@@ -66,7 +68,9 @@ fn axe_finds_nothing_serious_on_any_page_and_screen() {
 fn axe_finds_nothing_serious_where_nothing_is_known_yet() {
     let site = Site::just_started();
     let pages = site.pages_from(vec![String::new(), "probes/checkout".to_owned()]);
-    SCREENS.iter().for_each(|screens| nothing_is_wrong("just-started", &site, &pages, screens));
+    for screens in SCREENS {
+        nothing_is_wrong("just-started", &site, &pages, screens);
+    }
 }
 
 #[test]
@@ -74,5 +78,7 @@ fn axe_finds_nothing_serious_where_nothing_is_known_yet() {
 fn axe_finds_nothing_serious_with_two_hundred_incidents() {
     let site = Site::crowded(200);
     let pages = site.pages();
-    SCREENS.iter().for_each(|screens| nothing_is_wrong("crowded", &site, &pages, screens));
+    for screens in SCREENS {
+        nothing_is_wrong("crowded", &site, &pages, screens);
+    }
 }

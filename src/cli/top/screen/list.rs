@@ -39,7 +39,7 @@ impl Columns {
     }
 
     /// What stands above them.
-    pub(super) fn heading(self, palette: Palette) -> Line<'static> {
+    pub(super) fn heading(self) -> Line<'static> {
         let strip = if self.strip < 12 { "" } else { "LAST HOUR" };
         let text = format!(
             "  {:name$} {:now$}  {strip:>width$} {:>TOOK$} {:>TOOK$}",
@@ -51,7 +51,7 @@ impl Columns {
             now = self.now,
             width = self.strip
         );
-        Line::styled(text, palette.dim())
+        Line::styled(text, Palette::dim())
     }
 }
 
@@ -59,7 +59,7 @@ impl Columns {
 pub(super) fn longest(entries: &[Entry<'_>]) -> usize {
     let of = |entry: &Entry<'_>| match entry {
         Entry::Incident(_) => 0,
-        Entry::Probe(probe) => wide(&probe.probe),
+        Entry::Probe(probe) => wide(&probe.name),
         Entry::Row(_, row) => wide(&row.name) + 2,
     };
     entries.iter().map(of).max().unwrap_or(0)
@@ -111,7 +111,7 @@ fn of_probe(probe: &Probe, columns: Columns, palette: Palette) -> Line<'static> 
     } else {
         format!(" {last:>TOOK$} {p95:>TOOK$}")
     };
-    let name = Span::styled(fit(&probe.probe, columns.name), palette.bold());
+    let name = Span::styled(fit(&probe.name, columns.name), Palette::bold());
     whole(probe.health, name, &now, palette.strip(&probe.strip, columns.strip), end, columns, palette)
 }
 
@@ -186,8 +186,7 @@ mod tests {
     fn columns_fill_the_screen_and_no_more() {
         for width in [60, 80, 81, 100, 129, 130, 200, 300] {
             let columns = Columns::of(width, 30);
-            let heading: String =
-                columns.heading(Palette { colour: false }).spans.iter().map(|span| span.content.as_ref()).collect();
+            let heading: String = columns.heading().spans.iter().map(|span| span.content.as_ref()).collect();
             assert_eq!(wide(&heading), width, "{heading:?}");
         }
     }

@@ -53,11 +53,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut TopState, now: Instant, pa
     let width = usize::from(area.width);
     let head = head(state, now, width, palette);
     let heading = u16::try_from(head.len()).unwrap_or_default();
-    let stale = state.stale_for(now).is_some();
+    let is_old = state.stale_for(now).is_some();
     let body = Rect { y: heading, height: area.height.saturating_sub(heading + 1), ..area };
     state.rows = usize::from(body.height);
     let lines = if state.is_help {
-        help(palette)
+        help()
     } else if let Some(detail) = state.details.last() {
         text(detail, state.rows, width, palette)
     } else {
@@ -65,7 +65,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut TopState, now: Instant, pa
         rows(state, width, palette)
     };
     frame.render_widget(Paragraph::new(head), Rect { height: heading, ..area });
-    let style = if stale { palette.dim() } else { Style::new() };
+    let style = if is_old { Palette::dim() } else { Style::new() };
     frame.render_widget(Paragraph::new(lines).style(style), body);
     let foot_at = Rect { y: area.height - 1, height: 1, ..area };
     frame.render_widget(Paragraph::new(foot(state, now, width, palette)), foot_at);
@@ -78,7 +78,7 @@ fn head(state: &TopState, now: Instant, width: usize, palette: Palette) -> Vec<L
     let gap = width.saturating_sub(wide(&name) + wide(&fresh));
     let name = if gap == 0 { fit(&name, width.saturating_sub(wide(&fresh) + 1)) } else { name };
     let first =
-        Line::from(vec![Span::styled(name, palette.bold()), Span::raw(" ".repeat(gap.max(1))), Span::styled(fresh, style)]);
+        Line::from(vec![Span::styled(name, Palette::bold()), Span::raw(" ".repeat(gap.max(1))), Span::styled(fresh, style)]);
     let mut lines = vec![first, totals(state, palette)];
     let head = state.head.as_ref();
     let troubles = head.into_iter().flat_map(|head| head.stale.iter().chain(&head.troubles));
@@ -92,12 +92,12 @@ fn freshness(state: &TopState, now: Instant, palette: Palette) -> (String, Style
         moment.get(11..19).unwrap_or_default().to_owned()
     });
     if let Some(silent) = state.stale_for(now) {
-        return (format!(" STALE: as of {at} UTC, {} s ago ", silent.as_secs()), palette.bad().patch(palette.selected()));
+        return (format!(" STALE: as of {at} UTC, {} s ago ", silent.as_secs()), palette.bad().patch(Palette::selected()));
     }
     match &state.lost {
         Some(_) => (format!("{at} UTC  reconnecting"), palette.odd()),
-        None if at.is_empty() => ("waiting".to_owned(), palette.dim()),
-        None => (format!("{at} UTC  live"), palette.dim()),
+        None if at.is_empty() => ("waiting".to_owned(), Palette::dim()),
+        None => (format!("{at} UTC  live"), Palette::dim()),
     }
 }
 
@@ -116,7 +116,7 @@ fn totals(state: &TopState, palette: Palette) -> Line<'static> {
     }
     if !state.filter.is_empty() {
         let said = format!("of {}, with \"{}\"", head.canaries.total(), state.filter);
-        spans.push(Span::styled(said, palette.bold()));
+        spans.push(Span::styled(said, Palette::bold()));
     }
     if head.left_out > 0 {
         spans.push(Span::styled(format!("{} probes more: filter by /", head.left_out), palette.odd()));
@@ -128,14 +128,14 @@ fn totals(state: &TopState, palette: Palette) -> Line<'static> {
 fn rows(state: &TopState, width: usize, palette: Palette) -> Vec<Line<'static>> {
     let entries = state.entries();
     let columns = Columns::of(width, longest(&entries));
-    let mut lines = vec![columns.heading(palette)];
+    let mut lines = vec![columns.heading()];
     let chosen = state.selection(&entries);
     let first = chosen.saturating_sub(state.rows / 2).min(entries.len().saturating_sub(state.rows));
     let now_ms = state.head.as_ref().map_or(0, |head| head.at_ms);
     for (at, entry) in entries.iter().enumerate().skip(first).take(state.rows) {
         let mut line = line(entry, columns, now_ms, palette);
         if at == chosen {
-            line = line.patch_style(palette.selected());
+            line = line.patch_style(Palette::selected());
         }
         lines.push(line);
     }
@@ -145,7 +145,7 @@ fn rows(state: &TopState, width: usize, palette: Palette) -> Vec<Line<'static>> 
             (Some(_), true) => "nothing is probed",
             (Some(_), false) => "no canary has these words; Esc drops the filter",
         };
-        lines.push(Line::styled(format!("  {said}"), palette.dim()));
+        lines.push(Line::styled(format!("  {said}"), Palette::dim()));
     }
     lines
 }
@@ -159,19 +159,19 @@ fn text(detail: &Detail, rows: usize, width: usize, palette: Palette) -> Vec<Lin
             Some('!' | '?' | '■') => palette.odd(),
             _ => Style::new(),
         };
-        let style = if detail.chosen == Some(at) { style.patch(palette.selected()) } else { style };
+        let style = if detail.chosen == Some(at) { style.patch(Palette::selected()) } else { style };
         lines.push(Line::styled(fit(text, width), style));
     }
     if detail.lines.is_empty() {
-        lines.push(Line::styled(format!("  asking for {}", detail.of.title()), palette.dim()));
+        lines.push(Line::styled(format!("  asking for {}", detail.of.title()), Palette::dim()));
     }
     lines
 }
 
-fn help(palette: Palette) -> Vec<Line<'static>> {
+fn help() -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
     for (key, _, does) in KEYS {
-        lines.push(Line::from(vec![Span::styled(format!("  {key:>6}  "), palette.bold()), Span::raw(does)]));
+        lines.push(Line::from(vec![Span::styled(format!("  {key:>6}  "), Palette::bold()), Span::raw(does)]));
     }
     let shapes = Health::ALL.into_iter().rev().map(|health| format!("{} {}", shape(health), word(health)));
     lines.push(Line::raw(format!("  canaries  {}", shapes.collect::<Vec<_>>().join("  "))));
@@ -182,15 +182,15 @@ fn help(palette: Palette) -> Vec<Line<'static>> {
 /// What was said or is typed, or else what keys do.
 fn foot(state: &TopState, now: Instant, width: usize, palette: Palette) -> Line<'static> {
     match &state.prompt {
-        Some(Prompt::Filter(typed)) => return Line::styled(format!("/{typed}█"), palette.bold()),
+        Some(Prompt::Filter(typed)) => return Line::styled(format!("/{typed}█"), Palette::bold()),
         Some(Prompt::Acknowledge(_, title)) => {
             let asked = fit(&format!("acknowledge \"{title}\"?"), width.saturating_sub(18)).trim_end().to_owned();
-            return Line::styled(format!("{asked} y, or any key: no"), palette.bold().patch(palette.selected()));
+            return Line::styled(format!("{asked} y, or any key: no"), Palette::bold().patch(Palette::selected()));
         }
         None => {}
     }
     if let Some(said) = state.saying(now) {
-        let style = if said.is_bad { palette.bad() } else { palette.bold() };
+        let style = if said.is_bad { palette.bad() } else { Palette::bold() };
         return Line::styled(fit(&said.text, width), style);
     }
     if let Some(why) = state.lost.as_ref().filter(|_| state.stale_for(now).is_some()) {
@@ -198,8 +198,8 @@ fn foot(state: &TopState, now: Instant, width: usize, palette: Palette) -> Line<
     }
     let mut spans = Vec::new();
     for (key, does, _) in KEYS.iter().filter(|(_, does, _)| !does.is_empty()) {
-        spans.push(Span::styled((*key).to_owned(), palette.bold()));
-        spans.push(Span::styled(format!(" {does}  "), palette.dim()));
+        spans.push(Span::styled((*key).to_owned(), Palette::bold()));
+        spans.push(Span::styled(format!(" {does}  "), Palette::dim()));
     }
     Line::from(spans)
 }

@@ -39,17 +39,17 @@ impl Palette {
     }
 
     /// What the eye may skip.
-    pub(super) fn dim(self) -> Style {
+    pub(super) fn dim() -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
     /// Headings.
-    pub(super) fn bold(self) -> Style {
+    pub(super) fn bold() -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
     /// What is selected.
-    pub(super) fn selected(self) -> Style {
+    pub(super) fn selected() -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
@@ -58,7 +58,7 @@ impl Palette {
         match health {
             Health::Failing => self.bad(),
             Health::NoData | Health::Suspect => self.odd(),
-            Health::Muted | Health::Unknown => self.dim(),
+            Health::Muted | Health::Unknown => Self::dim(),
             Health::Passing => self.good(),
         }
     }
@@ -75,7 +75,7 @@ impl Palette {
         match verdict {
             Some(Verdict::Passed) => self.good().add_modifier(Modifier::DIM),
             Some(Verdict::Failed) => self.bad(),
-            Some(Verdict::Skipped) => self.dim(),
+            Some(Verdict::Skipped) => Self::dim(),
             Some(Verdict::Errored | Verdict::Missed | Verdict::Blocked) | None => self.odd(),
         }
     }

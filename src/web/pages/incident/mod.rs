@@ -134,7 +134,7 @@ pub(super) async fn incident(
     let asked = query.map(|Query(query)| query).unwrap_or_default().verified;
     let hand = hand(&api, &look, &snapshot, &facts, asked).await;
     let may_publish = facts.incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
-    Ok(html(&IncidentPage { hand, may_publish, ..page(facts, &snapshot, frame) }))
+    Ok(html(&IncidentPage { may_publish, hand, ..page(facts, &snapshot, frame) }))
 }
 
 /// How the runs of its last verification went, while it is open.
