@@ -46,7 +46,9 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
         if method == "GET" {
             assert!(
                 answer.status == 200
-                    || ["no run", "no incident", "no probe"].iter().any(|word| answer.error().to_lowercase().contains(word)),
+                    || ["no run", "no incident", "no probe", "no status page"]
+                        .iter()
+                        .any(|word| answer.error().to_lowercase().contains(word)),
                 "{answer:?}"
             );
         } else {
@@ -185,7 +187,8 @@ fn spellings(secret: &str) -> Vec<String> {
 fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     const SECRET: &str = "gr\"een/f+ish?ü";
     let (target, receiver) = (Double::start(200, "echo"), Double::start(200, "{}"));
-    let folder = folder(&target, &channel("hook", &receiver));
+    let public = "[status_page]\ntitle = \"Shop\"\n[[status_page.component]]\nname = \"Basket\"\nprobes = [\"p\"]\n";
+    let folder = folder(&target, &format!("{}{public}", channel("hook", &receiver)));
     std::fs::write(folder.path().join("deep"), SECRET).unwrap();
     edit(folder.path(), "serinus.toml", "[secrets]\n", "[secrets]\ndeep = { file = \"deep\" }\n");
     let more = format!(
