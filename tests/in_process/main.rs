@@ -75,6 +75,7 @@ mod http_wire;
 mod layout;
 mod module_table;
 mod page_questions;
+mod pages_without_store;
 mod real_intervals;
 mod reference_docs;
 mod run_semantics;

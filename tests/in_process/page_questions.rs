@@ -29,13 +29,13 @@ impl Runner for Nothing {
 }
 
 /// A service whose canaries have failed once each, and its store.
-struct Service {
-    running: Running,
-    store: Arc<CountingStore>,
+pub(crate) struct Service {
+    pub(crate) running: Running,
+    pub(crate) store: Arc<CountingStore>,
 }
 
 impl Service {
-    async fn start(folder: &Path, canaries: usize) -> Self {
+    pub(crate) async fn start(folder: &Path, canaries: usize) -> Self {
         let cells = (0..canaries / 2).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
         let probe = format!(
             "name = \"p\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\

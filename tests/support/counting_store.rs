@@ -1,6 +1,7 @@
 //! A store that counts how often it is asked something, and is otherwise the one that it stands before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -9,8 +10,8 @@ use serde_json::Value;
 use serinus::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
-    RunView, StartState, Store, StoreStatus, TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
+    RunFilter, RunView, StartState, Store, StoreStatus, TickView, TryCounts,
 };
 use serinus::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, MissedTicks, OutcomeSink, RunReport};
 use tokio::sync::watch;
@@ -22,11 +23,13 @@ pub(crate) type Questions = BTreeMap<&'static str, u64>;
 pub(crate) struct CountingStore {
     store: Arc<dyn Store>,
     asked: Mutex<Questions>,
+    /// Whether nothing is answered.
+    pub(crate) is_away: AtomicBool,
 }
 
 impl CountingStore {
     pub(crate) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, asked: Mutex::default() })
+        Arc::new(Self { store, asked: Mutex::default(), is_away: AtomicBool::new(false) })
     }
 
     /// How often each was asked so far.
@@ -45,6 +48,10 @@ macro_rules! counted {
         impl Reader for CountingStore {
             $(fn $name(&self, $($argument: $kind),*) -> ReadFuture<$answer> {
                 self.count(stringify!($name));
+                if self.is_away.load(Ordering::Relaxed) {
+                    let source = "nothing answers".into();
+                    return Box::pin(async { Err(ReadError::Unreadable { store: "of this test".to_owned(), source }) });
+                }
                 self.store.$name($($argument),*)
             })*
 

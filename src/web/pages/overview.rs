@@ -263,7 +263,12 @@ fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
     let mut facts = vec![
         fact("ticks", if punctual { "on time" } else { "late" }.to_owned(), bad_if(!punctual)),
         fact("without data", words::thousands(no_data), bad_if(no_data > 0)),
-        fact("store", if store.writable { "writes" } else { "cannot be written" }.to_owned(), bad_if(!store.writable)),
+        match (store.writable, api.recent.is_away()) {
+            (false, _) => fact("store", "cannot be written".to_owned(), "bad"),
+            // What strips show stands still then.
+            (true, true) => fact("store", "cannot be read".to_owned(), "bad"),
+            (true, false) => fact("store", "writes".to_owned(), ""),
+        },
     ];
     let troubled: Vec<&str> =
         status.channels.iter().filter(|channel| channel.trouble.is_some()).map(|channel| &*channel.channel).collect();
