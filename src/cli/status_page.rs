@@ -23,16 +23,14 @@ pub(crate) async fn export(
     folder: &Path,
     service: &ServiceArgs,
 ) -> Result<Exit, Failure> {
-    let asked = async { Client::new(service, config)?.get(&["status-page"], &[]).await };
-    let answer = match asked.await {
-        Ok(answer) => answer,
-        // Bad usage or no such page is for whoever asked, and says nothing of how things are.
-        Err(failure) if failure.exit == Exit::Prober => return Err(without_service(folder, failure)),
-        Err(failure) => return Err(failure),
+    let asked = async {
+        let answer = Client::new(service, config)?.get(&["status-page"], &[]).await?;
+        serde_json::from_value::<PublicPage>(answer).map_err(|error| {
+            Failure::prober(format!("the service tells of its status page what this version cannot read: {error}"))
+        })
     };
-    let page: PublicPage = serde_json::from_value(answer).map_err(|error| {
-        Failure::prober(format!("the service tells of its status page what this version cannot read: {error}"))
-    })?;
+    // Whatever the reason is, also a token that is not valid any more, nothing is known of how things are.
+    let page = asked.await.map_err(|failure| without_service(folder, failure))?;
     write(folder, &page)?;
     printer.note(&format!("wrote the status page to {}", folder.display()));
     Ok(Exit::Well)
@@ -46,7 +44,7 @@ fn without_service(folder: &Path, failure: Failure) -> Failure {
         Ok(()) => format!("the copy in {} says now that nothing is known", folder.display()),
         Err(another) => another.message,
     };
-    Failure::prober(format!("{}; {became}", failure.message))
+    Failure { message: format!("{}; {became}", failure.message), ..failure }
 }
 
 fn write(folder: &Path, page: &PublicPage) -> Result<(), Failure> {
@@ -64,9 +62,8 @@ fn write(folder: &Path, page: &PublicPage) -> Result<(), Failure> {
 /// Writes a file under another name and then gives it its own.
 fn replace(folder: &Path, path: &Path, body: &[u8]) -> std::io::Result<()> {
     let mut new = tempfile_in(folder)?;
-    new.1.write_all(body)?;
-    new.1.sync_all()?;
-    fs::rename(&new.0, path).inspect_err(|_| drop(fs::remove_file(&new.0)))
+    let written = new.1.write_all(body).and_then(|()| new.1.sync_all()).and_then(|()| fs::rename(&new.0, path));
+    written.inspect_err(|_| drop(fs::remove_file(&new.0)))
 }
 
 /// A new file with a name that nobody else uses, readable by all, as a web server needs it.

@@ -73,9 +73,11 @@ async fn one_ended(client: &Client, canary: &str, since: i64, until: i64) -> Res
     Err(Failure::prober(format!("the run of {} has not ended within an hour, or could not be written down", printable(canary))))
 }
 
-/// The run that was started by hand, of those of its canary that were due in the same moment: a tick counts, unless it has no result.
+/// The run that was started by hand, of those of its canary that were due in the same moment: a tick counts, unless it has no
+/// result, and one that did not run at all is none that was started.
 fn by_hand(runs: &[Value]) -> Option<&Value> {
-    runs.iter().find(|run| run["counted"] == false)
+    let is_started = |run: &&Value| !["missed", "skipped"].contains(&run["verdict"].as_str().unwrap_or_default());
+    runs.iter().filter(is_started).find(|run| run["counted"] == false)
 }
 
 async fn tell(printer: &Printer, client: &Client, args: &TriggerArgs, runs: &[Value]) -> Result<(), Failure> {
@@ -113,6 +115,8 @@ mod tests {
         let runs = [json!({ "run_id": "01B", "counted": true }), json!({ "run_id": "01A", "counted": false })];
         assert_eq!(by_hand(&runs).map(|run| word(run, "run_id")), Some("01A".to_owned()));
         assert_eq!(by_hand(&runs[..1]), None);
+        let skipped = json!({ "run_id": "01C", "counted": false, "verdict": "skipped" });
+        assert_eq!(by_hand(&[skipped, runs[1].clone()]).map(|run| word(run, "run_id")), Some("01A".to_owned()));
     }
 
     #[test]

@@ -43,13 +43,13 @@ route:
 
 const INHIBIT: &str = "
 inhibit_rules:
-  # What is critical says all that a page says, and a page all that a warning says. Rings of Serinus have the label `ring` and stay
+  # What is critical says all that a page says, and a page all that a warning says, of alerts of Serinus alone. Rings of Serinus have the label `ring` and stay
   # open with the labels they began with until their incident ends, so one that was critical must not keep a later page quiet.
-  - source_matchers: [ 'severity=\"critical\"', 'ring=\"\"' ]
-    target_matchers: [ 'severity=~\"page|warn\"', 'ring=\"\"' ]
+  - source_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"critical\"', 'ring=\"\"' ]
+    target_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=~\"page|warn\"', 'ring=\"\"' ]
     equal: [alertname, probe, scope]
-  - source_matchers: [ 'severity=\"page\"', 'ring=\"\"' ]
-    target_matchers: [ 'severity=\"warn\"', 'ring=\"\"' ]
+  - source_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"page\"', 'ring=\"\"' ]
+    target_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"warn\"', 'ring=\"\"' ]
     equal: [alertname, probe, scope]
   # Regions that share no store: that several fail says all that each of them says.
   - source_matchers: [ 'alertname=\"SerinusProbeFailing\"', 'kind=\"regions\"' ]
@@ -100,4 +100,20 @@ fn receiver(owner: &str, level: &str) -> String {
 /// A text in single quotes of YAML.
 fn yaml(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels that are absent on both sides count as equal, so a matcher of the severity alone would hit everybody's alerts.
+    #[test]
+    fn only_alerts_of_serinus_keep_each_other_quiet() {
+        let of_serinus = |line: &str| line.contains("alertname=") || line.contains("ring!=");
+        let matchers: Vec<&str> = INHIBIT.lines().filter(|line| line.contains("_matchers:")).collect();
+        assert!(matchers.len() >= 12 && matchers.len().is_multiple_of(2), "{matchers:?}");
+        for line in matchers {
+            assert!(of_serinus(line), "{line}");
+        }
+    }
 }

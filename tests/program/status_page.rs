@@ -232,6 +232,14 @@ fn a_copy_whose_service_is_gone_says_that_nothing_is_known() {
     assert_exit(&export(), 0);
     let index = || std::fs::read_to_string(folder.join("index.html")).unwrap();
     assert!(index().contains("All systems are operational"));
+    let wrong = run(shop.service.folder(), &["export", "status-page", "bucket", "--url", &url, "--token", "no-longer-valid"]);
+    assert_exit(&wrong, 2);
+    assert!(
+        !index().contains("All systems are operational"),
+        "a token that is not valid any more tells nothing of how things are"
+    );
+    assert_exit(&export(), 0);
+    assert!(index().contains("All systems are operational"));
     let folder_of_service = shop.service.folder().to_owned();
     assert!(shop.service.stop().success());
     let output =

@@ -5,7 +5,8 @@
 
 use std::io::{self, IsTerminal as _, Stdout};
 
-use crossterm::event::{self, Event};
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event};
+use crossterm::execute;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,12 +32,15 @@ impl TerminalGuard {
             ratatui::restore();
             Failure::prober(format!("the terminal cannot be taken over: {error}"))
         })?;
+        // What is pasted is one text then, and not keys that acknowledge something. Not every terminal can do that.
+        let _ = execute!(io::stdout(), EnableBracketedPaste);
         Ok(Self { terminal })
     }
 }
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
+        let _ = execute!(io::stdout(), DisableBracketedPaste);
         ratatui::restore();
     }
 }

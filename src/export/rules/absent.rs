@@ -83,7 +83,7 @@ fn silent(service: &Service, probe: &Probe) -> Rule {
 fn untold(service: &Service) -> Rule {
     Rule {
         alert: "SerinusPageNotTaken",
-        expr: "time() - max by (channel) (serinus_owed_oldest_timestamp_seconds > 0) > 300".to_owned(),
+        expr: "time() - min by (channel) (serinus_owed_oldest_timestamp_seconds > 0) > 300".to_owned(),
         lasting: None,
         keep: None,
         severity: Severity::Page,

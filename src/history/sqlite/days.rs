@@ -78,6 +78,10 @@ pub(super) fn sum(transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Resul
             None => return Ok(false),
         },
     };
+    if known.day > last {
+        // The clock was ahead, and is right now: what goes on is no day that is over.
+        return forget_after(transaction, last);
+    }
     let day = known.end();
     if day > last {
         return Ok(false);
@@ -95,6 +99,18 @@ pub(super) fn sum(transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Resul
         _ => Summed { day: next_day(transaction, day + 1)?.map_or(day, |next| last.min(next - 1)), canary: 0 },
     };
     next.write(transaction)?;
+    Ok(true)
+}
+
+/// Removes the days after this one, some at a time, and then takes it for the last that is there. Returns whether there may be more.
+fn forget_after(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<bool> {
+    let removed = transaction.execute(
+        "DELETE FROM days WHERE (canary, day) IN (SELECT canary, day FROM days WHERE day > ? LIMIT ?)",
+        params![last, SLICE],
+    )?;
+    if !more(removed) {
+        Summed { day: last, canary: 0 }.write(transaction)?;
+    }
     Ok(true)
 }
 

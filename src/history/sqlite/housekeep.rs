@@ -17,6 +17,9 @@ use crate::plan::{Bodies, StoreSettings};
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
 
+/// Slices in which days are summed in a round: a day of 20,000 canaries.
+const DAY_SLICES: u32 = 1_000;
+
 /// Hours that are too old.
 const OLD_ROLLUPS: &str =
     "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
@@ -55,8 +58,8 @@ impl Retention {
 enum HousekeepStage {
     Clock,
     RollUp,
-    /// Sums the hours of days that are over.
-    Days,
+    /// Sums the hours of days that are over, in so many slices at most: the past of an earlier format takes several rounds.
+    Days(u32),
     /// Removes runs after this due time and number.
     Runs(i64, i64),
     Rollups,
@@ -151,9 +154,12 @@ impl HousekeepRound {
                 self.look_at_the_clock(transaction)?;
                 HousekeepStage::RollUp
             }
-            HousekeepStage::RollUp => again(rollup::roll_up(transaction)?, HousekeepStage::RollUp, HousekeepStage::Days),
-            HousekeepStage::Days => {
-                again(days::sum(transaction, self.trusted)?, HousekeepStage::Days, HousekeepStage::Runs(i64::MIN, 0))
+            HousekeepStage::RollUp => {
+                again(rollup::roll_up(transaction)?, HousekeepStage::RollUp, HousekeepStage::Days(DAY_SLICES))
+            }
+            HousekeepStage::Days(slices) => {
+                let more = days::sum(transaction, self.trusted)? && slices > 1;
+                again(more, HousekeepStage::Days(slices.saturating_sub(1)), HousekeepStage::Runs(i64::MIN, 0))
             }
             HousekeepStage::Runs(due, id) => {
                 self.runs(transaction, due, id)?.map_or(HousekeepStage::Rollups, |(due, id)| HousekeepStage::Runs(due, id))

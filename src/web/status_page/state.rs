@@ -78,7 +78,7 @@ pub(super) fn state(canaries: &[Seen], incidents: PublicState) -> PublicState {
         PublicState::Disrupted
     } else if failing > 0 {
         PublicState::Degraded
-    } else if known * 2 < looked_at || canaries.is_empty() {
+    } else if canaries.is_empty() || looked_at > 0 && known * 2 <= looked_at {
         PublicState::Unknown
     } else if known == 0 {
         PublicState::Maintenance
@@ -111,7 +111,8 @@ mod tests {
             (&[PAGES, WELL], Disrupted),
             (&[PAGES, WELL, WELL], Degraded),
             (&[WARNS, WARNS, WARNS], Degraded),
-            (&[UNKNOWN, WELL], Operational),
+            (&[UNKNOWN, WELL], Unknown),
+            (&[UNKNOWN, WELL, WELL], Operational),
             (&[UNKNOWN, UNKNOWN, WELL], Unknown),
             (&[UNKNOWN, UNKNOWN, PAGES], Disrupted),
             (&[WORK, WORK, WELL], Operational),

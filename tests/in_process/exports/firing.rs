@@ -194,6 +194,8 @@ fn the_alert_state_is_told_as_it_is_and_a_rise_ends_nothing() {
     let subject = "serinus_incident{instance=\"eu:9464\",kind=\"subject\",scope=\"subject/segment-copy/s\",probe=\"segment-copy\",severity=\"warn\"}";
     let blind = "serinus_incident{instance=\"eu:9464\",kind=\"blind\",scope=\"blind/us\",region=\"us\",severity=\"page\"}";
     let owed = "serinus_owed_oldest_timestamp_seconds{instance=\"eu:9464\",channel=\"chat\"}";
+    // Another process is owed something anew each minute.
+    let owed_anew = "serinus_owed_oldest_timestamp_seconds{instance=\"us:9464\",channel=\"chat\"}";
     let low = ["SerinusProbeFailing warn search", "SerinusProbeFailing page search"];
     let all = ["SerinusProbeFailing warn search", "SerinusProbeFailing page search", "SerinusProbeFailing critical search"];
     try_all(&[(
@@ -205,6 +207,10 @@ fn the_alert_state_is_told_as_it_is_and_a_rise_ends_nothing() {
                 (subject, |minute| (40..45).contains(&minute).then_some(1.0)),
                 (blind, |minute| (50..55).contains(&minute).then_some(1.0)),
                 (owed, |minute| Some(if (60..70).contains(&minute) { 3_600.0 } else { 0.0 })),
+                (owed_anew, |minute| {
+                    let now = f64::from(u32::try_from(minute).unwrap()) * 60.0;
+                    Some(if (60..70).contains(&minute) { now } else { 0.0 })
+                }),
             ],
             ..Fleet::well(&service, 80)
         },

@@ -1,5 +1,7 @@
 //! Days that are over come as one row each, and only those.
 
+use rusqlite::Connection;
+
 use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settings, settle};
 use crate::history::{Housekeeper as _, Recorder as _, RollupFilter};
 use crate::outcome::Verdict;
@@ -17,6 +19,33 @@ fn starts(store: &crate::history::sqlite::SqliteStore, by_day: bool) -> Vec<i64>
     let filter = RollupFilter { probe: "p".to_owned(), canary: None, since_ms: 0, until_ms: i64::MAX, by_day };
     let found = store.questions().rollups_of_probe(&filter).unwrap().rollups;
     found.iter().map(|(_, rollup)| (rollup.start_ms - at_ms(midnight())) / 3_600_000).collect()
+}
+
+#[test]
+fn after_a_clock_that_was_ahead_a_day_that_goes_on_is_none_that_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    let write = |due: u64, now: u64| {
+        store.record(runs([run(&eu, Verdict::Passed, due)]));
+        settle(&store);
+        store.housekeep(at(now)).blocking_recv().unwrap();
+    };
+    let days = || -> u32 {
+        let file = Connection::open(settings(directory.path()).path).unwrap();
+        file.query_row("SELECT count(*) FROM days", [], |row| row.get(0)).unwrap()
+    };
+    let (first, today) = (midnight(), midnight() + DAY);
+    write(first, first);
+    write(first + 20 * HOUR, first + 20 * HOUR);
+    write(today + 20 * HOUR, today + 20 * HOUR);
+    assert_eq!(days(), 1);
+    write(today + 20 * HOUR + 60, today + DAY + 4 * HOUR);
+    assert_eq!(days(), 2, "the clock says that today is over");
+    write(today + 21 * HOUR, today + 21 * HOUR);
+    assert_eq!(days(), 1);
+    write(today + DAY + 3 * HOUR, today + DAY + 3 * HOUR);
+    assert_eq!((days(), starts(&store, true)), (2, vec![0, 24, 51]));
 }
 
 #[test]

@@ -16,7 +16,6 @@ use crate::plan::Probe;
 use crate::web::Api;
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// Events that are drawn.
 const EVENTS: usize = 100;
 /// Incidents that are listed.
@@ -59,8 +58,9 @@ impl Question {
         let is_whole = slo.is_some_and(|slo| slo.success.is_some_and(|success| success >= 1.0));
         // An objective is one of all canaries together.
         let window = slo.filter(|_| narrowed == Narrowed::default()).map(|slo| slo.window);
-        let whole = if bins.is_by_day() { now_ms.div_euclid(DAY_MS) * DAY_MS } else { bins.from_ms };
-        let counted_until_ms = whole.div_euclid(HOUR_MS) * HOUR_MS;
+        // The newest hours come however many canaries there are, and marks complete them.
+        let hour = |ms: i64| ms.div_euclid(HOUR_MS) * HOUR_MS;
+        let counted_until_ms = hour(bins.from_ms).max(hour(now_ms) - HOUR_MS);
         let counted_since_ms = window.map(|window| now_ms.saturating_sub(signed_millis(window)));
         let earlier = counted_since_ms.filter(|since_ms| *since_ms < counted_until_ms).map(|since_ms| RollupFilter {
             probe: probe.to_owned(),
