@@ -37,6 +37,7 @@ mod exec;
 mod exemplars;
 mod exports;
 mod healthcheck;
+mod incidents;
 mod pages;
 mod reload;
 mod status_page;
