@@ -22,7 +22,8 @@ impl Evaluator {
         self.incidents.by_id.remove(&incident.id);
         self.incidents.escalated.remove(&incident.id);
         self.incidents.note_severity(&scope, None);
-        incident.ends(closed, now.steady);
+        let is_watched = scope.probe().is_none() || self.config.probe_of(&scope).is_some();
+        incident.ends(closed, is_watched, now.steady);
         self.tell_roots(&incident, now);
         self.forget_tries_of(&incident.id, now);
         for channel in incident.told.keys() {

@@ -208,12 +208,14 @@ impl Incident {
         !self.members.values().any(|member| member.fails() && holds(member))
     }
 
-    /// Ends it. How it ended follows from its members, unless somebody closed it.
-    pub fn ends(&mut self, closed: Option<(Arc<str>, Arc<str>)>, now: Duration) {
+    /// Ends it. How it ended follows from its members, unless somebody closed it: where nobody watches its probe any more, it is not
+    /// well if one of them failed to the last.
+    pub fn ends(&mut self, closed: Option<(Arc<str>, Arc<str>)>, is_watched: bool, now: Duration) {
         let left = || self.members.values().filter(|member| member.failed).filter_map(|member| member.left);
+        let removed = |left: Left| left.how == Departure::Removed;
         let how = match closed {
             Some((by, why)) => Ended::Closed { by, why },
-            None if left().all(|left| left.how == Departure::Removed) => Ended::Unwatched,
+            None if left().all(removed) || !is_watched && left().any(removed) => Ended::Unwatched,
             None => Ended::Well,
         };
         self.end = Some(End { at: now, how });

@@ -148,7 +148,7 @@ fn an_incident_is_over_when_no_member_fails_and_says_how() {
             incident.removed(&key("eu"), how, at(3));
         }
         assert!(incident.is_over(), "a suspect holds nothing open");
-        incident.ends(None, at(3));
+        incident.ends(None, true, at(3));
         assert_eq!(incident.end, Some(End { at: at(3), how: ended }));
     }
 }

@@ -52,6 +52,21 @@ fn a_removed_probe_is_not_said_to_be_well_and_a_removal_that_was_only_found_wait
 }
 
 #[test]
+fn a_probe_that_is_removed_while_one_of_its_canaries_fails_is_not_well_because_another_recovered() {
+    for (left, is_well) in [(Vec::new(), false), (vec!["eu"], true)] {
+        let mut bench = Bench::chat(&["eu", "us"]);
+        bench.breaks(0, "p/eu").breaks(60, "p/us").mends(300, "p/eu").at(600);
+        let after = if left.is_empty() { plan(vec![quiet("q")], &["eu"]) } else { plan(vec![quiet("p")], &left) };
+        bench.plan = Arc::clone(&after);
+        let alerting = Arc::clone(&bench.alerting);
+        bench.take(Event::Plan { plan: after, alerting, found: false });
+        bench.at(800);
+        let title = &bench.heard.last().unwrap().message.title;
+        assert_eq!((title.contains("not watched"), title.contains("well again")), (!is_well, is_well), "{title}");
+    }
+}
+
+#[test]
 fn a_removal_that_comes_back_within_the_minute_ends_nothing() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").at(200);
