@@ -1,21 +1,23 @@
 //! The page as all viewers share it.
 //!
 //! It is made at most every few seconds, however many look. Its days, which are most of the work, are read once in some minutes, and
-//! incidents some times a minute; where the store does not answer, what was read before stays, and without that the page says what it
-//! cannot tell.
+//! incidents some times a minute; where the store does not answer, what was read before stays, and the page says as of when that is and
+//! what it cannot tell.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::base::time::epoch_ms;
-use crate::history::ReadError;
 use crate::plan::{StatusPage, StatusPlace};
 use crate::web::{Api, etag, gzip};
 
 use super::gather::{self, Days, Story};
+use super::kept::Kept;
 use super::model::PublicPage;
 use super::render;
 
@@ -27,61 +29,38 @@ const ANYHOW: Duration = Duration::from_secs(30);
 const STORY_FRESH: Duration = Duration::from_secs(10);
 /// How old its days may be.
 const DAYS_FRESH: Duration = Duration::from_mins(2);
-/// How long the store may take, before what was read earlier has to do.
-const READ_WITHIN: Duration = Duration::from_secs(4);
-/// When it is asked again after it did not answer.
-const RETRY: Duration = Duration::from_secs(10);
-
 /// The status page of a service, if it has one.
 #[derive(Debug, Default)]
 pub struct StatusPages {
     /// Where it is, until the process ends.
     place: Option<StatusPlace>,
     active: RwLock<Option<Arc<StatusPage>>>,
-    made: Mutex<Made>,
+    made: Arc<Mutex<Made>>,
     /// The newest one, for those who come while the next is made.
-    last: RwLock<Option<MadePage>>,
+    last: Arc<RwLock<Option<MadePage>>>,
 }
 
 /// A page, when it was made and for which settings.
 type MadePage = (Instant, Arc<StatusPage>, Arc<ServedPage>);
 
+/// What pages are made of.
 #[derive(Debug, Default)]
 struct Made {
     days: Kept<Days>,
     story: Kept<Story>,
-    /// What it was made for; another one begins anew.
+    /// What was chosen when it was read.
     of: Option<Arc<StatusPage>>,
 }
 
-/// What was read from the store, and when that was last tried.
-#[derive(Debug)]
-struct Kept<T> {
-    last: Option<Arc<T>>,
-    due: Option<Instant>,
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self { last: None, due: None }
-    }
-}
-
-impl<T> Kept<T> {
-    /// What is known, read anew where that is due.
-    async fn get(&mut self, fresh: Duration, read: impl Future<Output = Result<T, ReadError>>) -> Option<Arc<T>> {
-        if self.due.is_none_or(|due| Instant::now() >= due) {
-            let answer = tokio::time::timeout(READ_WITHIN, read).await;
-            let pause = if let Ok(Ok(answer)) = answer {
-                self.last = Some(Arc::new(answer));
-                fresh
-            } else {
-                tracing::debug!("the store did not tell what the status page shows");
-                RETRY
-            };
-            self.due = Some(Instant::now() + pause);
+impl Made {
+    /// From now on it is for these settings. What was read stays: where it lacks something of them, it is read again first.
+    fn for_settings(&mut self, settings: &Arc<StatusPage>) {
+        let has_all = |of: &Arc<StatusPage>| of.days >= settings.days && of.chosen().is_superset(&settings.chosen());
+        if !self.of.as_ref().is_none_or(has_all) {
+            self.days.make_due();
+            self.story.make_due();
         }
-        self.last.clone()
+        self.of = Some(Arc::clone(settings));
     }
 }
 
@@ -135,34 +114,42 @@ impl StatusPages {
     }
 
     /// The page, at most some seconds old; nothing where there is none to show, and while the service stops.
-    pub(super) async fn get(&self, api: &Api) -> Option<Arc<ServedPage>> {
+    pub(super) async fn get(&self, api: &Arc<Api>) -> Option<Arc<ServedPage>> {
+        let api = Arc::clone(api);
+        self.newest(move |settings, made| made_of(api, settings, made).boxed()).await
+    }
+
+    /// The newest page; made anew, if it is too old and nobody makes one.
+    async fn newest(
+        &self,
+        make: impl FnOnce(Arc<StatusPage>, OwnedMutexGuard<Made>) -> BoxFuture<'static, Option<(PublicPage, OwnedMutexGuard<Made>)>>,
+    ) -> Option<Arc<ServedPage>> {
         let settings = self.active()?;
         if let Some(page) = self.last(&settings, FRESH) {
             return Some(page);
         }
-        let mut made = match self.made.try_lock() {
+        let made = match Arc::clone(&self.made).try_lock_owned() {
             Ok(made) => made,
             // Somebody else makes the next one, and the store may be slow.
             Err(_) => match self.last(&settings, ANYHOW) {
                 Some(page) => return Some(page),
-                None => self.made.lock().await,
+                None => Arc::clone(&self.made).lock_owned().await,
             },
         };
         if let Some(page) = self.last(&settings, FRESH) {
             return Some(page);
         }
-        if made.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, &settings)) {
-            *made = Made { of: Some(Arc::clone(&settings)), ..Made::default() };
-        }
-        let now = SystemTime::now();
-        let days = made.days.get(DAYS_FRESH, gather::days(api, &settings, epoch_ms(now))).await;
-        let story = made.story.get(STORY_FRESH, gather::story(api, &settings, epoch_ms(now))).await;
-        let snapshot = api.snapshots.get(api).await?;
-        let page = gather::page(api, &settings, &snapshot, (days.as_deref(), story.as_deref()), SystemTime::now());
-        let served = served(page)?;
-        let last = Some((Instant::now(), settings, Arc::clone(&served)));
-        *self.last.write().unwrap_or_else(PoisonError::into_inner) = last;
-        Some(served)
+        let (making, last) = (make(Arc::clone(&settings), made), Arc::clone(&self.last));
+        let made = async move {
+            let (page, made) = making.await?;
+            let served = served(page)?;
+            *last.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), settings, Arc::clone(&served)));
+            // Whoever waits for it finds this page.
+            drop(made);
+            Some(served)
+        };
+        // It is made to its end, also where whoever asked first hangs up: the next one would begin it again, and so for ever.
+        tokio::spawn(made).await.ok()?
     }
 
     /// The newest page of these settings, if it is not older.
@@ -171,6 +158,20 @@ impl StatusPages {
         let (made, of, page) = last.as_ref()?;
         (Arc::ptr_eq(of, settings) && made.elapsed() < age).then(|| Arc::clone(page))
     }
+}
+
+/// What the page says now, of what is known.
+async fn made_of(
+    api: Arc<Api>,
+    settings: Arc<StatusPage>,
+    mut made: OwnedMutexGuard<Made>,
+) -> Option<(PublicPage, OwnedMutexGuard<Made>)> {
+    made.for_settings(&settings);
+    let now_ms = epoch_ms(SystemTime::now());
+    let days = made.days.get(DAYS_FRESH, gather::days(&api, &settings, now_ms)).await;
+    let story = made.story.get(STORY_FRESH, gather::story(&api, &settings, now_ms)).await;
+    let snapshot = api.snapshots.get(&api).await?;
+    Some((gather::page(&api, &settings, &snapshot, (&days, &story), SystemTime::now()), made))
 }
 
 fn served(page: PublicPage) -> Option<Arc<ServedPage>> {
@@ -183,4 +184,72 @@ fn served(page: PublicPage) -> Option<Arc<ServedPage>> {
         plain: file.body,
     };
     Some(Arc::new(ServedPage { files: files.ok()?.into_iter().map(of).collect(), page }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::plan::StatusComponent;
+
+    fn settings(probes: &[&str], days: u32) -> Arc<StatusPage> {
+        let probes = probes.iter().map(|name| Arc::from(*name)).collect();
+        Arc::new(StatusPage {
+            title: "Status".into(),
+            intro: None,
+            place: StatusPlace::Path("/status".into()),
+            days,
+            regions: None,
+            components: vec![StatusComponent { name: "Shop".into(), summary: None, probes }],
+        })
+    }
+
+    #[tokio::test]
+    async fn a_page_whose_client_hangs_up_is_made_to_its_end_and_once() {
+        let (pages, making, goes_on) =
+            (StatusPages::new(Some(settings(&["p"], 90))), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let make = || {
+            let (making, goes_on) = (Arc::clone(&making), Arc::clone(&goes_on));
+            move |_settings, made| {
+                async move {
+                    making.fetch_add(1, Ordering::Relaxed);
+                    goes_on.notified().await;
+                    Some((PublicPage::default(), made))
+                }
+                .boxed()
+            }
+        };
+        for _ in 0..3 {
+            let mut asked = Box::pin(pages.newest(make()));
+            assert!(futures::poll!(&mut asked).is_pending());
+            drop(asked);
+            tokio::task::yield_now().await;
+        }
+        let asked = pages.newest(make());
+        goes_on.notify_one();
+        assert!(asked.await.is_some());
+        assert_eq!(making.load(Ordering::Relaxed), 1, "those who hang up cause no further one");
+    }
+
+    #[tokio::test]
+    async fn a_reload_keeps_the_days_that_were_read_where_they_are_of_what_is_chosen_now() {
+        for (probes, days, is_read) in
+            [(&["q", "p"][..], 90, false), (&["q"], 30, false), (&["p", "q", "r"], 90, true), (&["p"], 91, true)]
+        {
+            let mut made = Made::default();
+            made.for_settings(&settings(&["p", "q"], 90));
+            made.days.get(DAYS_FRESH, async { Ok(Days::new()) }).await;
+            made.for_settings(&settings(probes, days));
+            let mut read = false;
+            let known = made.days.get(DAYS_FRESH, async {
+                read = true;
+                Ok(Days::new())
+            });
+            assert!(known.await.is_current);
+            assert_eq!(read, is_read, "{probes:?} {days}");
+        }
+    }
 }
