@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::base::time::now_ms;
 use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
 use crate::outcome::{visible, visible_block};
-use crate::web::status_page::PUBLIC_NOTE;
+use crate::web::model::incident::notes::PUBLIC_NOTE;
 
 use super::audit::{Action, Who, event};
 use super::body::Body;
@@ -91,7 +91,7 @@ pub(in crate::web) struct NoteRequest {
     text: String,
     /// Who says so.
     by: Option<String>,
-    /// Whether everybody may read it, on the public status page. It stays there.
+    /// Whether everybody may read it, on the public status page, until it is withdrawn.
     #[serde(default)]
     public: bool,
 }

@@ -11,11 +11,12 @@ use crate::alert::{Acked, Closed};
 use crate::history::{EventView, IncidentDetail, IncidentFilter, IncidentView, Page};
 use crate::web::model::incident::before::Change;
 use crate::web::model::incident::facts::facts;
+use crate::web::model::incident::notes::notes;
 use crate::web::model::incident::seen::Earlier;
 use crate::web::model::incident::shared::Shared;
 use crate::web::model::incident::timeline::Timeline;
 use crate::web::model::incident::times::Times;
-use crate::web::model::incident::{FailedRun, HowEnded, Member, notes};
+use crate::web::model::incident::{FailedRun, HowEnded, Member};
 
 use super::audit::{Action, Who};
 use super::body::Body;
@@ -203,7 +204,7 @@ pub(in crate::web) async fn analysis(
 ) -> Result<Json<AnalysisAnswer>, Failure> {
     let snapshot = api.snapshots.get(&api).await.ok_or_else(Failure::stopping)?;
     let facts = facts(&api, &snapshot, &id).await?;
-    let notes = notes(&facts.events, &facts.incident.id).into_iter().cloned().collect();
+    let notes = notes(&facts.events, Some(&facts.incident.id));
     let mut incident = facts.incident;
     incident.members.truncate(SHOWN);
     Ok(Json(AnalysisAnswer {

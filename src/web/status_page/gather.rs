@@ -10,6 +10,7 @@ use crate::history::{EventFilter, EventKind, EventView, IncidentFilter, Incident
 use crate::plan::{Canary, Plan, StatusComponent, StatusPage};
 use crate::schedule::{Pause, PauseTarget};
 use crate::web::Api;
+use crate::web::model::incident::notes::{self, is_withdrawal};
 use crate::web::model::{Snapshot, staleness};
 
 use super::days::{ByDay, Counts, DAY_MS, GOOD, day_of, history, share};
@@ -73,15 +74,17 @@ pub(super) async fn story(api: &Api, page: &StatusPage, now_ms: i64) -> Result<S
         story.incidents.extend(newest);
     }
     let filter = EventFilter { kinds: vec![EventKind::Note], since_ms: Some(since(page, now_ms)), ..EventFilter::default() };
-    let mut after = None;
+    let (mut noted, mut after) = (Vec::new(), None);
     for _ in 0..NOTE_PAGES {
-        let notes = api.reader.events(filter.clone(), Page::<EventView>::LIMIT, after).await?;
-        story.notes.extend(notes.items.into_iter().filter(is_public));
-        after = notes.next;
+        let page = api.reader.events(filter.clone(), Page::<EventView>::LIMIT, after).await?;
+        noted.extend(page.items.into_iter().filter(|event| is_public(event) || is_withdrawal(event)));
+        after = page.next;
         if after.is_none() {
             break;
         }
     }
+    // Those that were withdrawn are not public any more.
+    story.notes = notes::notes(&noted, None).into_iter().filter(is_public).collect();
     Ok(story)
 }
 

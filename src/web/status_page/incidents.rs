@@ -6,13 +6,12 @@
 use ring::digest::{SHA256, digest};
 
 use crate::history::{EventKind, EventView, IncidentView};
+use crate::web::model::incident::notes::PUBLIC_NOTE;
 
 use super::model::{PublicIncident, PublicNote};
 use super::render::uuid;
 use super::state::is_noticed;
 
-/// The `what` of a note that everybody may read.
-pub(in crate::web) const PUBLIC_NOTE: &str = "public";
 /// Notes of an incident, the latest ones.
 const NOTES: usize = 20;
 

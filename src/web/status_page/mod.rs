@@ -22,7 +22,6 @@ mod state;
 mod windows;
 
 pub(super) use api::{__path_shown, shown};
-pub(super) use incidents::PUBLIC_NOTE;
 pub use model::PublicPage;
 pub use render::{PublicFile, copy};
 pub(super) use serve::{Serving, alone, before_all};
