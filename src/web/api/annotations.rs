@@ -147,9 +147,9 @@ pub(in crate::web) async fn note(
 ) -> Result<Json<NoteAnswer>, Failure> {
     let text = written(&visible_block(asked.text.trim()), NOTE, "a note")?;
     let incident = incidents::known(&api, &id).await?;
-    let is_shown = incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    let is_shown = api.status_page.shows(&incident.scope, incident.probe.as_deref());
     if asked.public && !is_shown {
-        return Err(Failure::bad("nobody would read it: no component of the status page stands for what this incident is about"));
+        return Err(Failure::bad("nobody would read it: the status page does not show incidents of what this one is about"));
     }
     let by = who.known_or(asked.by);
     let what = if asked.public { PUBLIC_NOTE } else { "note" };

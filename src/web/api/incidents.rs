@@ -227,20 +227,23 @@ pub(in crate::web) async fn analysis(
 /// An incident that is kept.
 pub(super) struct KnownIncident {
     pub(super) id: String,
+    /// What it is about, such as `probe/checkout`.
+    pub(super) scope: String,
     /// The probe, if it is about one.
     pub(super) probe: Option<String>,
 }
 
 /// The incident that is called so, open or ended.
 pub(super) async fn known(api: &ApiState, called: &str) -> Result<KnownIncident, Failure> {
-    if let Some(IncidentStatus { id, probe, .. }) = find(&open(api).await?, called).cloned() {
-        return Ok(KnownIncident { id, probe });
+    if let Some(IncidentStatus { id, scope, probe, .. }) = find(&open(api).await?, called).cloned() {
+        return Ok(KnownIncident { id, scope, probe });
     }
     let kept = api.read(api.reader.incident(called.to_owned())).await?;
     let kept = kept.ok_or_else(|| {
         Failure::unknown(format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(called)))
     })?;
-    Ok(KnownIncident { id: kept.incident.id, probe: kept.incident.probe })
+    let IncidentView { id, scope, probe, .. } = kept.incident;
+    Ok(KnownIncident { id, scope, probe })
 }
 
 /// The open incident that is called so: by its id, its scope or a key.

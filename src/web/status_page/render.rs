@@ -311,15 +311,12 @@ fn changed_iso(incident: &PublicIncident) -> String {
 /// An incident in plain text; of one that goes on it may be known only until some time ago.
 fn plain(incident: &PublicIncident, last_known_ms: Option<i64>) -> String {
     let moment = |ms: i64| format(ms, "%-d %B %Y, %H:%M UTC");
-    let mut text = match incident.ended_ms {
-        Some(ended) => {
-            let lasted = lasting(incident.begun_ms, ended);
-            format!("From {} to {}, {lasted}.", moment(incident.begun_ms), moment(ended))
-        }
-        None => {
-            let known = last_known_ms.map_or_else(String::new, |known| format!(" as of {}", moment(known)));
-            format!("Since {}, going on{known}.", moment(incident.begun_ms))
-        }
+    let mut text = if let Some(ended) = incident.ended_ms {
+        let lasted = lasting(incident.begun_ms, ended);
+        format!("From {} to {}, {lasted}.", moment(incident.begun_ms), moment(ended))
+    } else {
+        let known = last_known_ms.map_or_else(String::new, |known| format!(" as of {}", moment(known)));
+        format!("Since {}, going on{known}.", moment(incident.begun_ms))
     };
     for note in &incident.notes {
         let _ = write!(text, "\n\n{}: {}", moment(note.at_ms), note.text);

@@ -20,6 +20,7 @@ use super::gather::{self, Days, Story};
 use super::kept::Kept;
 use super::model::PublicPage;
 use super::render;
+use super::state::is_noticed;
 
 /// How old a shared page may be.
 const FRESH: Duration = Duration::from_secs(5);
@@ -42,6 +43,12 @@ pub struct StatusPages {
 
 /// A page, when it was made and for which settings.
 type MadePage = (Instant, Arc<StatusPage>, Arc<ServedPage>);
+
+/// Whose turn it is to make the next one.
+type Turn = OwnedMutexGuard<Made>;
+
+/// What it shows, and the end of that turn.
+type Told = BoxFuture<'static, Option<(PublicPage, Turn)>>;
 
 /// What pages are made of.
 #[derive(Debug, Default)]
@@ -103,8 +110,9 @@ impl StatusPages {
         self.active().is_some()
     }
 
-    /// Whether a component stands for this probe.
-    pub(in crate::web) fn shows(&self, probe: &str) -> bool {
+    /// Whether an incident of this scope, about this probe, can stand on it.
+    pub(in crate::web) fn shows(&self, scope: &str, probe: Option<&str>) -> bool {
+        let Some(probe) = probe.filter(|_| is_noticed(scope)) else { return false };
         self.active()
             .is_some_and(|page| page.components.iter().any(|component| component.probes.iter().any(|name| **name == *probe)))
     }
@@ -116,20 +124,17 @@ impl StatusPages {
     /// The page, at most some seconds old; nothing where there is none to show, and while the service stops.
     pub(super) async fn get(&self, api: &Arc<Api>) -> Option<Arc<ServedPage>> {
         let api = Arc::clone(api);
-        self.newest(move |settings, made| made_of(api, settings, made).boxed()).await
+        self.newest(move |settings, turn| told(api, settings, turn).boxed()).await
     }
 
-    /// The newest page; made anew, if it is too old and nobody makes one.
-    async fn newest(
-        &self,
-        make: impl FnOnce(Arc<StatusPage>, OwnedMutexGuard<Made>) -> BoxFuture<'static, Option<(PublicPage, OwnedMutexGuard<Made>)>>,
-    ) -> Option<Arc<ServedPage>> {
+    /// The newest page; if it is too old and nobody makes one, `page_of` says what the next one shows.
+    async fn newest(&self, page_of: impl FnOnce(Arc<StatusPage>, Turn) -> Told) -> Option<Arc<ServedPage>> {
         let settings = self.active()?;
         if let Some(page) = self.last(&settings, FRESH) {
             return Some(page);
         }
-        let made = match Arc::clone(&self.made).try_lock_owned() {
-            Ok(made) => made,
+        let turn = match Arc::clone(&self.made).try_lock_owned() {
+            Ok(turn) => turn,
             // Somebody else makes the next one, and the store may be slow.
             Err(_) => match self.last(&settings, ANYHOW) {
                 Some(page) => return Some(page),
@@ -139,17 +144,17 @@ impl StatusPages {
         if let Some(page) = self.last(&settings, FRESH) {
             return Some(page);
         }
-        let (making, last) = (make(Arc::clone(&settings), made), Arc::clone(&self.last));
-        let made = async move {
-            let (page, made) = making.await?;
+        let (told, last) = (page_of(Arc::clone(&settings), turn), Arc::clone(&self.last));
+        let making = async move {
+            let (page, turn) = told.await?;
             let served = served(page)?;
             *last.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), settings, Arc::clone(&served)));
-            // Whoever waits for it finds this page.
-            drop(made);
+            // Whoever is next finds this page.
+            drop(turn);
             Some(served)
         };
         // It is made to its end, also where whoever asked first hangs up: the next one would begin it again, and so for ever.
-        tokio::spawn(made).await.ok()?
+        tokio::spawn(making).await.ok()?
     }
 
     /// The newest page of these settings, if it is not older.
@@ -161,11 +166,7 @@ impl StatusPages {
 }
 
 /// What the page says now, of what is known.
-async fn made_of(
-    api: Arc<Api>,
-    settings: Arc<StatusPage>,
-    mut made: OwnedMutexGuard<Made>,
-) -> Option<(PublicPage, OwnedMutexGuard<Made>)> {
+async fn told(api: Arc<Api>, settings: Arc<StatusPage>, mut made: Turn) -> Option<(PublicPage, Turn)> {
     made.for_settings(&settings);
     let now_ms = epoch_ms(SystemTime::now());
     let days = made.days.get(DAYS_FRESH, gather::days(&api, &settings, now_ms)).await;
@@ -209,29 +210,38 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_whose_client_hangs_up_is_made_to_its_end_and_once() {
-        let (pages, making, goes_on) =
-            (StatusPages::new(Some(settings(&["p"], 90))), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let make = || {
-            let (making, goes_on) = (Arc::clone(&making), Arc::clone(&goes_on));
-            move |_settings, made| {
+        let pages = StatusPages::new(Some(settings(&["p"], 90)));
+        let (begun, goes_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let page_of = || {
+            let (begun, goes_on) = (Arc::clone(&begun), Arc::clone(&goes_on));
+            move |_settings, turn| {
                 async move {
-                    making.fetch_add(1, Ordering::Relaxed);
+                    begun.fetch_add(1, Ordering::Relaxed);
                     goes_on.notified().await;
-                    Some((PublicPage::default(), made))
+                    Some((PublicPage::default(), turn))
                 }
                 .boxed()
             }
         };
         for _ in 0..3 {
-            let mut asked = Box::pin(pages.newest(make()));
+            let mut asked = Box::pin(pages.newest(page_of()));
             assert!(futures::poll!(&mut asked).is_pending());
             drop(asked);
             tokio::task::yield_now().await;
         }
-        let asked = pages.newest(make());
+        let asked = pages.newest(page_of());
         goes_on.notify_one();
         assert!(asked.await.is_some());
-        assert_eq!(making.load(Ordering::Relaxed), 1, "those who hang up cause no further one");
+        assert_eq!(begun.load(Ordering::Relaxed), 1, "those who hang up cause no further one");
+    }
+
+    #[test]
+    fn only_what_is_chosen_and_noticed_by_users_can_stand_on_it() {
+        let pages = StatusPages::new(Some(settings(&["p"], 90)));
+        let shows = |scope: &str, probe| pages.shows(scope, probe);
+        assert!(shows("probe/p", Some("p")) && shows("subject/p/s", Some("p")));
+        assert!(!shows("probe/q", Some("q")) && !shows("no-data/p", Some("p")) && !shows("blind/eu", None));
+        assert!(!StatusPages::default().shows("probe/p", Some("p")));
     }
 
     #[tokio::test]

@@ -134,7 +134,7 @@ pub(super) async fn incident(
     };
     let asked = query.map(|Query(query)| query).unwrap_or_default().verified;
     let hand = hand(&api, &look, &snapshot, &facts, asked).await;
-    let may_publish = facts.incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    let may_publish = api.status_page.shows(&facts.incident.scope, facts.incident.probe.as_deref());
     Ok(html(&IncidentPage { may_publish, hand, ..page(facts, &snapshot, frame) }))
 }
 
