@@ -31,13 +31,30 @@ pub(crate) async fn annotate(printer: &Printer, config: Option<&Path>, args: &An
 
 pub(crate) async fn note(printer: &Printer, config: Option<&Path>, args: &NoteArgs) -> Result<Exit, Failure> {
     let client = Client::new(&args.remote.service, config)?;
+    if let Some(note) = &args.withdraw {
+        return withdraw(printer, &client, args, note).await;
+    }
     let body = json!({ "text": args.text, "by": args.by, "public": args.public });
     let answer = client.post(&["incidents", &args.incident, "notes"], &body).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
-            let whom = if args.public { ", for everybody" } else { "" };
-            printer.note(&format!("noted on incident {}{whom}", word(&answer["note"], "incident")));
+            let (incident, note) = (word(&answer["note"], "incident"), word(&answer["note"], "id"));
+            let withdraw = || format!(", for everybody; `serinus note {incident} --withdraw {note}` takes it back");
+            let whom = if args.public { withdraw() } else { String::new() };
+            printer.note(&format!("noted on incident {incident}{whom}"));
+            note_if_not_durable(printer, &answer);
+        }
+    }
+    Ok(Exit::Well)
+}
+
+async fn withdraw(printer: &Printer, client: &Client, args: &NoteArgs, note: &str) -> Result<Exit, Failure> {
+    let answer = client.post(&["incidents", &args.incident, "notes", note, "withdraw"], &json!({ "by": args.by })).await?;
+    match args.remote.output {
+        Output::Json => printer.data(&format!("{answer:#}")),
+        Output::Human => {
+            printer.note(&format!("withdrawn: note {} is not for everybody any more", word(&answer, "withdrawn")));
             note_if_not_durable(printer, &answer);
         }
     }

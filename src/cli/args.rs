@@ -327,10 +327,14 @@ pub(crate) struct NoteArgs {
     /// The incident's id
     pub(crate) incident: String,
     /// What there is to say, for whoever reads of the incident later
-    pub(crate) text: String,
-    /// For everybody: it stands on the public status page, and stays there
+    #[arg(required_unless_present = "withdraw")]
+    pub(crate) text: Option<String>,
+    /// For everybody: it stands on the public status page, until it is withdrawn
     #[arg(long)]
     pub(crate) public: bool,
+    /// Say nothing, and take this public note off the status page; it stays among the incident's own
+    #[arg(long, value_name = "NOTE", conflicts_with_all = ["text", "public"])]
+    pub(crate) withdraw: Option<String>,
     /// Who says so
     #[arg(long, env = "USER", value_name = "NAME")]
     pub(crate) by: Option<String>,

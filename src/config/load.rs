@@ -420,6 +420,8 @@ none = true
             ],
         ));
         assert_eq!(overridden.plan.regions.len(), 1);
+        let elsewhere = overridden.plan.probes.iter().map(|probe| probe.elsewhere.len() + 1);
+        assert!(elsewhere.eq(overridden.plan.probes.iter().map(|_| overridden.plan.known_regions.len())));
         let api = &overridden.plan.regions[0].vars[0].1;
         assert_eq!(api.as_str(), Some("http://other.example.com"));
         assert_eq!(overridden.plan.limits.concurrent_runs, 7);

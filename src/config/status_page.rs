@@ -20,7 +20,7 @@ const PATH: &str = "/status";
 /// The longest path.
 const LONGEST_PATH: usize = 200;
 /// First segments of addresses that are the service's own.
-const OWN: [&str; 24] = [
+const OWN: [&str; 25] = [
     "annotations",
     "api",
     "assets",
@@ -37,6 +37,7 @@ const OWN: [&str; 24] = [
     "mute",
     "pause",
     "probes",
+    "pulse",
     "readyz",
     "resume",
     "run",
@@ -179,4 +180,28 @@ fn unknown_probe<'k>(name: &str, span: SourceSpan<'_>, known: impl Iterator<Item
     Diagnostic::at(Code::UnknownProbe, span, format!("there is no probe `{name}`"))
         .mend_name(name, known.clone())
         .maybe_help(suggestion(name, known))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// All files of the service that declare routes for people and machines.
+    const ROUTES: [&str; 4] = [
+        include_str!("../web/routes.rs"),
+        include_str!("../web/access/login.rs"),
+        include_str!("../web/pages/mod.rs"),
+        include_str!("../web/api/mod.rs"),
+    ];
+
+    #[test]
+    fn the_first_segments_of_all_routes_are_no_place_for_the_page() {
+        let code = ROUTES.map(|text| text.split("#[cfg(test)]").next().unwrap_or_default());
+        let routes = code.iter().flat_map(|text| text.split(".route(\"/").skip(1));
+        let first = |route: &'static str| route.split(['/', '"']).next().filter(|segment| !segment.is_empty());
+        let declared: BTreeSet<&str> = routes.filter_map(first).collect();
+        assert_eq!(declared, OWN.into_iter().collect());
+    }
 }

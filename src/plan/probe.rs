@@ -60,6 +60,8 @@ pub struct Probe {
     pub overlap: Overlap,
     /// Bound on the whole run, from its first step's start.
     pub deadline: Duration,
+    /// Regions in which other processes run it: this one knows nothing of them.
+    pub elsewhere: Vec<Arc<str>>,
     /// Combinations of the matrix, at least one (the empty cell).
     pub cells: Vec<Arc<Cell>>,
     /// Evaluated once a run, in order, before the first step.

@@ -1,6 +1,6 @@
 //! What of a service is shown to everybody: the components of its status page, in the owner's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -42,6 +42,11 @@ pub enum StatusPlace {
 }
 
 impl StatusPage {
+    /// The probes that were chosen.
+    pub fn chosen(&self) -> HashSet<&Arc<str>> {
+        self.components.iter().flat_map(|component| &component.probes).collect()
+    }
+
     /// What a region is called there; nothing where regions are not shown.
     pub fn region_name<'p>(&'p self, region: &'p str) -> Option<&'p str> {
         let names = self.regions.as_ref()?;

@@ -29,6 +29,7 @@ pub(crate) fn probe(name: &str) -> Probe {
         confirm: None,
         overlap: Overlap::Skip,
         deadline: Duration::from_secs(20),
+        elsewhere: Vec::new(),
         cells: vec![Arc::new(Cell::default())],
         vars: Vec::new(),
         origins: Vec::new(),

@@ -36,6 +36,11 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(folder: &Path, canaries: usize) -> Self {
+        Self::start_with(folder, canaries, "").await
+    }
+
+    /// With more of the service's settings.
+    pub(crate) async fn start_with(folder: &Path, canaries: usize, more: &str) -> Self {
         let cells = (0..canaries / 2).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
         let probe = format!(
             "name = \"p\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
@@ -45,8 +50,10 @@ impl Service {
             step("read")
         );
         std::fs::write(folder.join("p.toml"), probe).unwrap();
-        let text = "regions = [\"eu\", \"us\"]\nprobes = [\"p.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
-                    [notify.webhook]\nurl = \"http://127.0.0.1:9/\"\n";
+        let text = format!(
+            "regions = [\"eu\", \"us\"]\nprobes = [\"p.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
+             [notify.webhook]\nurl = \"http://127.0.0.1:9/\"\n{more}"
+        );
         std::fs::write(folder.join("serinus.toml"), text).unwrap();
         let loaded = config::load(&folder.join("serinus.toml"), []);
         let service = loaded.service.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));

@@ -129,7 +129,10 @@ fn nothing_that_is_not_chosen_is_shown() {
         let path = entry.unwrap().path();
         (path.display().to_string(), std::fs::read_to_string(path).unwrap())
     }));
-    assert!(shown.len() >= 10, "{shown:?}");
+    assert!(
+        shown.len() >= 10 && shown.iter().all(|(_, text)| !text.contains("<b>Soon") || text.contains("\"text\":")),
+        "{shown:?}"
+    );
     let port = shop.target.address.port().to_string();
     for (file, text) in shown {
         let text = text.to_lowercase();
@@ -147,10 +150,43 @@ fn nothing_that_is_not_chosen_is_shown() {
             assert!(!text.contains(word), "{file} has {word:?}: {text:.4000}");
         }
     }
+    takes_back(&shop, &chosen);
     shop.target.set("/sekret-chosen", WELL);
     until("the incident is told as a past one", || {
         let page = shop.page();
         (page["components"][0]["state"] == "operational" && page["incidents"][0]["ended_ms"].is_i64()).then_some(())
+    });
+}
+
+/// A public note is withdrawn: it is kept where it was, and not public any more; no other is.
+fn takes_back(shop: &Shop, incident: &str) {
+    let all_notes = || shop.service.json(&format!("/api/v1/events?kind=note&incident={incident}"));
+    let first = all_notes();
+    let id = |what: &str| {
+        let mut items = first["items"].as_array().unwrap().iter();
+        items.find(|note| note["what"] == what).and_then(|note| note["id"].as_str()).unwrap().to_owned()
+    };
+    let withdraw = |note: &str| {
+        shop.post(&format!("/api/v1/incidents/{incident}/notes/{note}/withdraw"), &json!({ "by": "sekret-ann" })).status
+    };
+    let another = json!({ "text": "It is better.", "by": "sekret-ann", "public": true });
+    assert_eq!(shop.post(&format!("/api/v1/incidents/{incident}/notes"), &another).status, 200);
+    assert_eq!((withdraw("01HS8JJEFV000000000000001A"), withdraw(&id("note"))), (404, 409));
+    shop.service.ask(&["note", incident, "--withdraw", &id("public"), "--by", "sekret-ann"]);
+    assert_eq!(withdraw(&id("public")), 200, "it is withdrawn already");
+    until("only the other note is public", || {
+        let page = shop.page().to_string() + &get(shop.service.address(), "/status/feed.atom").body;
+        (page.contains("It is better.") && !page.contains("We are at it.")).then_some(())
+    });
+    assert!(all_notes().to_string().contains("We are at it."), "it is kept");
+    let analysis = shop.service.json(&format!("/api/v1/incidents/{incident}/analysis"));
+    let words: Vec<_> = analysis["notes"].as_array().unwrap().iter().map(|note| note["what"].as_str().unwrap()).collect();
+    assert_eq!(words, ["note", "withdrawn", "public"]);
+    let page = shop.service.get(&format!("/incidents/{incident}"));
+    assert!(page.contains("(was public)") && page.contains("We are at it."), "{page:.4000}");
+    until("it is in the audit log, once", || {
+        let logged = shop.service.json(&format!("/api/v1/events?kind=action&incident={incident}"));
+        (logged.to_string().matches("withdrawn by sekret-ann").count() == 1).then_some(())
     });
 }
 

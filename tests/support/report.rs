@@ -78,6 +78,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         confirm: None,
         overlap: Overlap::Skip,
         deadline: Duration::from_secs(20),
+        elsewhere: Vec::new(),
         cells: cells.into_iter().map(Arc::new).collect(),
         vars: Vec::new(),
         origins: Vec::new(),

@@ -179,6 +179,7 @@ fn probe<'f>(
         confirm: *keys.confirm,
         overlap: *keys.overlap,
         deadline: keys.deadline.value?,
+        elsewhere: elsewhere(regions, context),
         cells,
         vars,
         origins: own_origins(&steps, &devices),
@@ -268,6 +269,12 @@ fn needs(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Sp
         }
     }
     needs
+}
+
+/// Names of its regions that other processes probe from.
+fn elsewhere(regions: &[Arc<Region>], context: &ServiceContext) -> Vec<Arc<str>> {
+    let names = regions.iter().map(|region| &region.name);
+    names.filter(|name| !context.active.contains(*name)).map(Arc::clone).collect()
 }
 
 fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region>>) -> Vec<Arc<Canary>> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::base::time::now_ms;
 use crate::history::{Commit, EventFilter, EventKind, EventRow, EventView, Page};
 use crate::outcome::{visible, visible_block};
-use crate::web::status_page::PUBLIC_NOTE;
+use crate::web::model::incident::notes::PUBLIC_NOTE;
 
 use super::audit::{Action, Who, event};
 use super::body::Body;
@@ -91,7 +91,7 @@ pub(in crate::web) struct NoteRequest {
     text: String,
     /// Who says so.
     by: Option<String>,
-    /// Whether everybody may read it, on the public status page. It stays there.
+    /// Whether everybody may read it, on the public status page, until it is withdrawn.
     #[serde(default)]
     public: bool,
 }
@@ -147,9 +147,9 @@ pub(in crate::web) async fn note(
 ) -> Result<Json<NoteAnswer>, Failure> {
     let text = written(&visible_block(asked.text.trim()), NOTE, "a note")?;
     let incident = incidents::known(&api, &id).await?;
-    let is_shown = incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    let is_shown = api.status_page.shows(&incident.scope, incident.probe.as_deref());
     if asked.public && !is_shown {
-        return Err(Failure::bad("nobody would read it: no component of the status page stands for what this incident is about"));
+        return Err(Failure::bad("nobody would read it: the status page does not show incidents of what this one is about"));
     }
     let by = who.known_or(asked.by);
     let what = if asked.public { PUBLIC_NOTE } else { "note" };

@@ -11,11 +11,12 @@ use crate::alert::{Acked, Closed};
 use crate::history::{EventView, IncidentDetail, IncidentFilter, IncidentView, Page};
 use crate::web::model::incident::before::Change;
 use crate::web::model::incident::facts::facts;
+use crate::web::model::incident::notes::notes;
 use crate::web::model::incident::seen::Earlier;
 use crate::web::model::incident::shared::Shared;
 use crate::web::model::incident::timeline::Timeline;
 use crate::web::model::incident::times::Times;
-use crate::web::model::incident::{FailedRun, HowEnded, Member, notes};
+use crate::web::model::incident::{FailedRun, HowEnded, Member};
 
 use super::audit::{Action, Who};
 use super::body::Body;
@@ -203,7 +204,7 @@ pub(in crate::web) async fn analysis(
 ) -> Result<Json<AnalysisAnswer>, Failure> {
     let snapshot = api.snapshots.get(&api).await.ok_or_else(Failure::stopping)?;
     let facts = facts(&api, &snapshot, &id).await?;
-    let notes = notes(&facts.events, &facts.incident.id).into_iter().cloned().collect();
+    let notes = notes(&facts.events, Some(&facts.incident.id));
     let mut incident = facts.incident;
     incident.members.truncate(SHOWN);
     Ok(Json(AnalysisAnswer {
@@ -226,20 +227,23 @@ pub(in crate::web) async fn analysis(
 /// An incident that is kept.
 pub(super) struct KnownIncident {
     pub(super) id: String,
+    /// What it is about, such as `probe/checkout`.
+    pub(super) scope: String,
     /// The probe, if it is about one.
     pub(super) probe: Option<String>,
 }
 
 /// The incident that is called so, open or ended.
 pub(super) async fn known(api: &ApiState, called: &str) -> Result<KnownIncident, Failure> {
-    if let Some(IncidentStatus { id, probe, .. }) = find(&open(api).await?, called).cloned() {
-        return Ok(KnownIncident { id, probe });
+    if let Some(IncidentStatus { id, scope, probe, .. }) = find(&open(api).await?, called).cloned() {
+        return Ok(KnownIncident { id, scope, probe });
     }
     let kept = api.read(api.reader.incident(called.to_owned())).await?;
     let kept = kept.ok_or_else(|| {
         Failure::unknown(format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(called)))
     })?;
-    Ok(KnownIncident { id: kept.incident.id, probe: kept.incident.probe })
+    let IncidentView { id, scope, probe, .. } = kept.incident;
+    Ok(KnownIncident { id, scope, probe })
 }
 
 /// The open incident that is called so: by its id, its scope or a key.

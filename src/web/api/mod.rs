@@ -28,6 +28,7 @@ mod stream;
 mod table;
 pub(in crate::web) mod verbs;
 pub(in crate::web) mod verify;
+pub(in crate::web) mod withdraw;
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
@@ -59,7 +60,7 @@ pub use verbs::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 36] = [
+pub const ROUTES: [(&str, &str); 37] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/status-page"),
     ("GET", "/api/v1/canaries"),
@@ -76,6 +77,7 @@ pub const ROUTES: [(&str, &str); 36] = [
     ("POST", "/api/v1/incidents/{id}/ack"),
     ("POST", "/api/v1/incidents/{id}/close"),
     ("POST", "/api/v1/incidents/{id}/notes"),
+    ("POST", "/api/v1/incidents/{id}/notes/{note}/withdraw"),
     ("GET", "/api/v1/incidents/{id}/verify"),
     ("POST", "/api/v1/incidents/{id}/verify"),
     ("GET", "/api/v1/events"),
@@ -192,6 +194,7 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))
         .route("/api/v1/incidents/{id}/notes", post(annotations::note))
+        .route("/api/v1/incidents/{id}/notes/{note}/withdraw", post(withdraw::withdraw))
         .route("/api/v1/incidents/{id}/verify", post(verify::start))
         .route("/api/v1/annotations", post(annotations::annotate))
         .route("/api/v1/sweep", post(operations::sweep))

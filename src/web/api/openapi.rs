@@ -20,7 +20,7 @@ use crate::web::status_page;
 use super::table::Format;
 use super::{
     annotations, audit, certificates, incidents, leaks, maintenance, mutes, operations, probes, runs, slo, status, stream, verbs,
-    verify,
+    verify, withdraw,
 };
 
 /// The description.
@@ -49,6 +49,7 @@ use super::{
         incidents::acknowledge,
         incidents::close,
         annotations::note,
+        withdraw::withdraw,
         verify::shown,
         verify::start,
         audit::list,

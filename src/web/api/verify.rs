@@ -151,7 +151,7 @@ pub(in crate::web) async fn shown(
     let (id, canaries) = if let Some(incident) = incidents::find(&status.incidents, &id) {
         (incident.id.clone(), members(&plan, incident))
     } else {
-        let KnownIncident { id, probe } = incidents::known(&api, &id).await?;
+        let KnownIncident { id, scope: _, probe } = incidents::known(&api, &id).await?;
         let is_of_probe = |canary: &&Arc<Canary>| probe.as_deref() == Some(&*canary.probe.name);
         (id, plan.canaries.iter().filter(is_of_probe).collect())
     };

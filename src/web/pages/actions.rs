@@ -17,7 +17,7 @@ use crate::web::Api;
 use crate::web::access::{Base, Form, own_page};
 use crate::web::api::audit::Who;
 use crate::web::api::operations::TestAnswer;
-use crate::web::api::{Body, Failure, annotations, incidents, mutes, operations, verbs, verify};
+use crate::web::api::{Body, Failure, annotations, incidents, mutes, operations, verbs, verify, withdraw};
 use crate::web::model::overview::encoded;
 use crate::web::model::words;
 
@@ -184,6 +184,12 @@ pub(super) async fn note(api: Handles, base: Bases, Path(id): Path<String>, form
     let asked = json!({ "text": form.fields.why, "public": form.fields.public == "yes" });
     let answer = async { annotations::note(api.clone(), Path(id), Who::of(&form.caller), request(asked)?).await }.await;
     back(&api, &base, &form.fields, answer, |_| "Noted.".to_owned()).await
+}
+
+/// `POST /incidents/{id}/notes/{note}/withdraw`
+pub(super) async fn withdraw(api: Handles, base: Bases, path: Path<(String, String)>, form: Form<Fields>) -> Response {
+    let answer = async { withdraw::withdraw(api.clone(), path, Who::of(&form.caller), request(json!({}))?).await }.await;
+    back(&api, &base, &form.fields, answer, |_| "Withdrawn: within half a minute it is off the status page.".to_owned()).await
 }
 
 /// `POST /annotations`

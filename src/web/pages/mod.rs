@@ -67,6 +67,7 @@ pub(super) fn acting<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/incidents/{id}/close", post(actions::close))
         .route("/incidents/{id}/verify", post(actions::verify))
         .route("/incidents/{id}/notes", post(actions::note))
+        .route("/incidents/{id}/notes/{note}/withdraw", post(actions::withdraw))
         .route("/annotations", post(actions::annotate))
         .route("/sweep", post(actions::sweep))
         .route("/channels/{name}/test", post(actions::test_channel))

@@ -1,6 +1,6 @@
 //! What the page is made of, from the handles of the service: only of what `[status_page]` chose.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,10 +10,12 @@ use crate::history::{EventFilter, EventKind, EventView, IncidentFilter, Incident
 use crate::plan::{Canary, Plan, StatusComponent, StatusPage};
 use crate::schedule::{Pause, PauseTarget};
 use crate::web::Api;
+use crate::web::model::incident::notes::{self, is_withdrawal};
 use crate::web::model::{Snapshot, staleness};
 
 use super::days::{ByDay, DAY_MS, GOOD, day_of, history, share};
 use super::incidents::{is_public, of_component};
+use super::kept::Known;
 use super::model::{PublicComponent, PublicIncident, PublicPage, PublicRegion};
 use super::state::{Seen, of_incidents, seen, state};
 use super::windows::{OpenWindows, windows};
@@ -37,11 +39,6 @@ pub(super) struct Story {
     notes: Vec<EventView>,
 }
 
-/// The probes that were chosen.
-fn chosen(page: &StatusPage) -> HashSet<&Arc<str>> {
-    page.components.iter().flat_map(|component| &component.probes).collect()
-}
-
 /// Since when the page tells.
 fn since(page: &StatusPage, now_ms: i64) -> i64 {
     day_of(now_ms) - (i64::from(page.days) - 1) * DAY_MS
@@ -50,7 +47,7 @@ fn since(page: &StatusPage, now_ms: i64) -> i64 {
 /// The days of all probes that were chosen.
 pub(super) async fn days(api: &Api, page: &StatusPage, now_ms: i64) -> Result<Days, ReadError> {
     let mut days = Days::new();
-    for name in chosen(page) {
+    for name in page.chosen() {
         let filter =
             RollupFilter { probe: name.to_string(), canary: None, since_ms: since(page, now_ms), until_ms: now_ms, by_day: true };
         for counts in api.reader.counts_of_probe(filter).await? {
@@ -64,20 +61,30 @@ pub(super) async fn days(api: &Api, page: &StatusPage, now_ms: i64) -> Result<Da
 /// The incidents of all probes that were chosen, and their public notes.
 pub(super) async fn story(api: &Api, page: &StatusPage, now_ms: i64) -> Result<Story, ReadError> {
     let mut story = Story::default();
-    for probe in chosen(page) {
-        let filter = IncidentFilter { open: false, probe: Some(probe.to_string()) };
-        story.incidents.extend(api.reader.incidents(filter, INCIDENTS_OF_PROBE, None).await?.items);
+    for probe in page.chosen() {
+        let asked = |open| {
+            let filter = IncidentFilter { open, probe: Some(probe.to_string()) };
+            api.reader.incidents(filter, INCIDENTS_OF_PROBE, None)
+        };
+        // What goes on is told however many began since. What ends between the two questions is told as it was at the second.
+        let open = asked(true).await?.items;
+        let newest = asked(false).await?.items;
+        let is_older = |incident: &IncidentView| !newest.iter().any(|newer| newer.id == incident.id);
+        story.incidents.extend(open.into_iter().filter(is_older));
+        story.incidents.extend(newest);
     }
     let filter = EventFilter { kinds: vec![EventKind::Note], since_ms: Some(since(page, now_ms)), ..EventFilter::default() };
-    let mut after = None;
+    let (mut noted, mut after) = (Vec::new(), None);
     for _ in 0..NOTE_PAGES {
-        let notes = api.reader.events(filter.clone(), Page::<EventView>::LIMIT, after).await?;
-        story.notes.extend(notes.items.into_iter().filter(is_public));
-        after = notes.next;
+        let page = api.reader.events(filter.clone(), Page::<EventView>::LIMIT, after).await?;
+        noted.extend(page.items.into_iter().filter(|event| is_public(event) || is_withdrawal(event)));
+        after = page.next;
         if after.is_none() {
             break;
         }
     }
+    // Those that were withdrawn are not public any more.
+    story.notes = notes::notes(&noted, None).into_iter().filter(is_public).collect();
     Ok(story)
 }
 
@@ -86,7 +93,7 @@ pub(super) fn page(
     api: &Api,
     page: &StatusPage,
     snapshot: &Snapshot,
-    (days, story): (Option<&Days>, Option<&Story>),
+    (days, story): (&Known<Days>, &Known<Story>),
     now: SystemTime,
 ) -> PublicPage {
     let plan = api.plan();
@@ -94,7 +101,7 @@ pub(super) fn page(
     let canaries = Canaries::new(page, &plan, &snapshot.status.canaries, &pauses, now);
     let now_ms = epoch_ms(now);
     let component = |component: &StatusComponent| {
-        let counts = sum(component, days);
+        let counts = sum(component, days.value());
         let of_probe = |probe: &Arc<str>| {
             let incidents = snapshot.status.incidents.iter().filter(|incident| incident.probe.as_deref() == Some(&**probe));
             state(&canaries.of(probe, None), of_incidents(incidents))
@@ -108,13 +115,14 @@ pub(super) fn page(
             share: share(&counts, page.days, now_ms),
         }
     };
-    let (incidents, more_incidents) = incidents(page, story, since(page, now_ms));
+    let (incidents, more_incidents) = incidents(page, story.value(), since(page, now_ms));
     let made = PublicPage {
         title: page.title.to_string(),
         intro: page.intro.as_deref().map(str::to_owned),
         as_of_ms: snapshot.at_ms,
         is_stale: false,
-        is_partial: days.is_none() || story.is_none(),
+        is_partial: !(days.is_current && story.is_current),
+        read_ms: read_ms(days, story),
         days: page.days,
         components: page.components.iter().map(component).collect(),
         incidents,
@@ -125,32 +133,36 @@ pub(super) fn page(
     if is_old || staleness(api).is_some() { made.unknown() } else { made }
 }
 
-/// How each canary of the probes that were chosen is.
+/// As of when days and incidents are: the older of both.
+fn read_ms(days: &Known<Days>, story: &Known<Story>) -> Option<i64> {
+    let ((days_ms, _), (story_ms, _)) = days.read.as_ref().zip(story.read.as_ref())?;
+    Some(*days_ms.min(story_ms))
+}
+
+/// How each canary of the probes that were chosen is; of those that other processes run nothing is known.
 struct Canaries<'s> {
     seen: BTreeMap<&'s str, Vec<(&'s str, Seen)>>,
 }
 
 impl<'s> Canaries<'s> {
-    fn new(page: &StatusPage, plan: &Plan, status: &'s [CanaryStatus], pauses: &[Pause], now: SystemTime) -> Self {
-        let (chosen, open) = (chosen(page), OpenWindows::at(plan, now));
-        let known: BTreeMap<&str, &Canary> = plan
-            .canaries
-            .iter()
-            .filter(|canary| chosen.contains(&canary.probe.name))
-            .map(|canary| (canary.id.as_str(), &**canary))
-            .collect();
-        let is_paused = |canary: &CanaryStatus| {
+    fn new(page: &StatusPage, plan: &'s Plan, status: &[CanaryStatus], pauses: &[Pause], now: SystemTime) -> Self {
+        let (chosen, open) = (page.chosen(), OpenWindows::at(plan, now));
+        let known: HashMap<&str, &CanaryStatus> = status.iter().map(|canary| (&*canary.canary, canary)).collect();
+        let is_paused = |canary: &Canary| {
             pauses.iter().any(|pause| match &pause.target {
-                PauseTarget::Probe(probe) => **probe == *canary.probe,
-                PauseTarget::Canary(id) => id.as_str() == canary.canary,
+                PauseTarget::Probe(probe) => *probe == canary.probe.name,
+                PauseTarget::Canary(id) => *id == canary.id,
             })
         };
         let mut all: BTreeMap<&'s str, Vec<(&'s str, Seen)>> = BTreeMap::new();
-        for canary in status {
-            if let Some(planned) = known.get(&*canary.canary) {
-                let seen = seen(canary, open.hold_for(planned), is_paused(canary));
-                all.entry(&canary.probe).or_default().push((&canary.region, seen));
-            }
+        for canary in plan.canaries.iter().filter(|canary| chosen.contains(&canary.probe.name)) {
+            let status = known.get(canary.id.as_str());
+            let seen = status.map_or(Seen::Unknown, |status| seen(status, open.hold_for(canary), is_paused(canary)));
+            all.entry(&canary.probe.name).or_default().push((&canary.region.name, seen));
+        }
+        for probe in plan.probes.iter().filter(|probe| chosen.contains(&probe.name)) {
+            let elsewhere = probe.elsewhere.iter().flat_map(|region| probe.cells.iter().map(move |_| (&**region, Seen::Unknown)));
+            all.entry(&probe.name).or_default().extend(elsewhere);
         }
         Self { seen: all }
     }
@@ -207,4 +219,44 @@ fn incidents(page: &StatusPage, story: Option<&Story>, since_ms: i64) -> (Vec<Pu
     let more = all.len().saturating_sub(INCIDENTS);
     all.truncate(INCIDENTS);
     (all, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::tests::canary;
+    use super::*;
+    use crate::alert::status::Health;
+    use crate::plan::{Probe, StatusPlace, testing};
+    use crate::web::status_page::model::PublicState;
+
+    fn page(regions: Option<BTreeMap<Arc<str>, Arc<str>>>) -> StatusPage {
+        let component = StatusComponent { name: "Shop".into(), summary: None, probes: vec!["p".into()] };
+        let place = StatusPlace::Path("/status".into());
+        StatusPage { title: "Status".into(), intro: None, place, days: 90, regions, components: vec![component] }
+    }
+
+    /// How the component is, and how it is in each region, where this process runs it in `eu` and others in these.
+    fn told(elsewhere: &[&str], status: &[CanaryStatus]) -> (PublicState, Vec<(String, PublicState)>) {
+        let elsewhere: Vec<Arc<str>> = elsewhere.iter().map(|region| Arc::from(*region)).collect();
+        let probe = Probe { elsewhere: elsewhere.clone(), ..testing::probe("p") };
+        let mut plan = Arc::into_inner(testing::plan(vec![probe, testing::probe("q")], &["eu"])).unwrap();
+        plan.known_regions.extend(elsewhere);
+        let page = page(Some(BTreeMap::new()));
+        let canaries = Canaries::new(&page, &plan, status, &[], SystemTime::now());
+        let regions = regions(&page, &page.components[0], &plan, &canaries);
+        let of_all = state(&canaries.of("p", None), PublicState::Operational);
+        (of_all, regions.into_iter().map(|region| (region.name, region.state)).collect())
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_well_of_which_only_other_processes_know() {
+        use PublicState::{Disrupted, Operational, Unknown};
+        let well = || canary(Health::Passing, None, false);
+        let eu = |state| ("eu".to_owned(), state);
+        assert_eq!(told(&[], &[well()]), (Operational, vec![eu(Operational)]));
+        assert_eq!(told(&["us"], &[well()]), (Unknown, vec![eu(Operational), ("us".to_owned(), Unknown)]));
+        let fails = CanaryStatus { paging: true, ..canary(Health::Failing, Some(1), true) };
+        assert_eq!(told(&["us"], &[fails]), (Disrupted, vec![eu(Disrupted), ("us".to_owned(), Unknown)]));
+        assert_eq!(told(&[], &[]), (Unknown, vec![eu(Unknown)]), "the alerts know nothing of it yet");
+    }
 }

@@ -6,13 +6,12 @@
 use ring::digest::{SHA256, digest};
 
 use crate::history::{EventKind, EventView, IncidentView};
+use crate::web::model::incident::notes::PUBLIC_NOTE;
 
 use super::model::{PublicIncident, PublicNote};
 use super::render::uuid;
 use super::state::is_noticed;
 
-/// The `what` of a note that everybody may read.
-pub(in crate::web) const PUBLIC_NOTE: &str = "public";
 /// Notes of an incident, the latest ones.
 const NOTES: usize = 20;
 
@@ -63,7 +62,9 @@ pub(super) fn of_component<'i>(
 
 fn notes_of(incident: &str, notes: &[EventView]) -> Vec<PublicNote> {
     let of_it = notes.iter().filter(|note| is_public(note) && note.incident.as_deref() == Some(incident));
-    of_it.map(|note| PublicNote { at_ms: note.at_ms, text: note.text.trim().to_owned() }).collect()
+    // XML, which the feed is, cannot tell these two.
+    let text = |note: &EventView| note.text.trim().replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+    of_it.map(|note| PublicNote { at_ms: note.at_ms, text: text(note) }).collect()
 }
 
 /// A UUID that is always the same and says nothing.
@@ -120,11 +121,14 @@ mod tests {
     #[test]
     fn only_public_notes_are_told_and_nobody_who_wrote_them() {
         let incidents = [incident("01A", "probe/p", "warn", 10, Some(20)), incident("01B", "probe/p", "warn", 30, Some(40))];
-        let notes =
-            [note("01A", "note", "db7 is full"), note("01A", PUBLIC_NOTE, "We are at it."), note("01C", PUBLIC_NOTE, "no")];
+        let notes = [
+            note("01A", "note", "db7 is full"),
+            note("01A", PUBLIC_NOTE, "We are at it.\u{ffff}"),
+            note("01C", PUBLIC_NOTE, "no"),
+        ];
         let found = of_component("Shop", incidents.iter(), &notes, 0);
         assert_eq!(found.len(), 1, "what only warned is told where something is said of it");
-        assert_eq!(found[0].notes, [PublicNote { at_ms: 5, text: "We are at it.".to_owned() }]);
+        assert_eq!(found[0].notes, [PublicNote { at_ms: 5, text: "We are at it.\u{fffd}".to_owned() }]);
         let json = serde_json::to_string(&found).unwrap();
         assert!(!["01A", "ann", "db7", "secret-host", "probe"].iter().any(|word| json.contains(word)), "{json}");
         assert_eq!(found[0].id, of_component("Shop", incidents.iter(), &notes, 0)[0].id);

@@ -67,8 +67,10 @@ pub struct PublicPage {
     pub as_of_ms: i64,
     /// Whether nothing is known because the prober itself stands still.
     pub is_stale: bool,
-    /// Whether days or incidents could not be read.
+    /// Whether days and incidents cannot be read now: they are as of `read_ms`, or not there.
     pub is_partial: bool,
+    /// As of when days and incidents are, milliseconds since the epoch; absent if they were never read, or not all of them.
+    pub read_ms: Option<i64>,
     /// Days that are shown.
     pub days: u32,
     /// What it tells of, in the owner's order.
@@ -82,9 +84,16 @@ pub struct PublicPage {
 }
 
 impl PublicPage {
-    /// The worst of its components.
+    /// The worst of its components; not known at best, while something cannot be read.
     pub(super) fn state(&self) -> PublicState {
-        self.components.iter().map(|component| component.state).max().unwrap_or_default()
+        let least = if self.is_partial { PublicState::Unknown } else { PublicState::Operational };
+        self.components.iter().map(|component| component.state).max().unwrap_or_default().max(least)
+    }
+
+    /// Since when it is not known whether what goes on does; absent where that is known.
+    pub(super) fn last_known_ms(&self) -> Option<i64> {
+        let read_ms = self.read_ms.unwrap_or(self.as_of_ms);
+        if self.is_partial { Some(read_ms) } else { self.is_stale.then_some(read_ms.min(self.as_of_ms)) }
     }
 
     /// The same with nothing known of now: for a prober that stands still or cannot be asked.

@@ -130,7 +130,9 @@ pub(super) fn headline(page: &PublicPage) -> String {
         let names = of(state);
         (!names.is_empty()).then(|| format!("{}: {}", state.words(), listed(&names)))
     });
-    said.collect::<Vec<_>>().join(". ")
+    let said = said.collect::<Vec<_>>().join(". ");
+    // All is well as far as it is known, and that is not all there is.
+    if said.is_empty() { "Not all is known right now".to_owned() } else { said }
 }
 
 fn listed(names: &[&str]) -> String {
@@ -306,18 +308,45 @@ fn changed_iso(incident: &PublicIncident) -> String {
     words::iso(changed(incident))
 }
 
-/// An incident in plain text.
-fn plain(incident: &PublicIncident) -> String {
+/// An incident in plain text; of one that goes on it may be known only until some time ago.
+fn plain(incident: &PublicIncident, last_known_ms: Option<i64>) -> String {
     let moment = |ms: i64| format(ms, "%-d %B %Y, %H:%M UTC");
-    let mut text = match incident.ended_ms {
-        Some(ended) => {
-            let lasted = lasting(incident.begun_ms, ended);
-            format!("From {} to {}, {lasted}.", moment(incident.begun_ms), moment(ended))
-        }
-        None => format!("Since {}, going on.", moment(incident.begun_ms)),
+    let mut text = if let Some(ended) = incident.ended_ms {
+        let lasted = lasting(incident.begun_ms, ended);
+        format!("From {} to {}, {lasted}.", moment(incident.begun_ms), moment(ended))
+    } else {
+        let known = last_known_ms.map_or_else(String::new, |known| format!(" as of {}", moment(known)));
+        format!("Since {}, going on{known}.", moment(incident.begun_ms))
     };
     for note in &incident.notes {
         let _ = write!(text, "\n\n{}: {}", moment(note.at_ms), note.text);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(state: PublicState, is_partial: bool) -> PublicPage {
+        let component = PublicComponent { name: "Shop".to_owned(), state, ..PublicComponent::default() };
+        PublicPage { components: vec![component], is_partial, ..PublicPage::default() }
+    }
+
+    #[test]
+    fn a_page_of_which_something_cannot_be_read_does_not_look_well() {
+        use PublicState::{Disrupted, Maintenance, Operational, Unknown};
+        for (state, is_partial, expected, words) in [
+            (Operational, false, Operational, "All systems are operational"),
+            (Operational, true, Unknown, "Not all is known right now"),
+            (Maintenance, true, Unknown, "Under maintenance: Shop"),
+            (Unknown, true, Unknown, "Nothing is known right now"),
+            (Disrupted, true, Disrupted, "Disrupted: Shop"),
+        ] {
+            let page = page(state, is_partial);
+            assert_eq!((page.state(), headline(&page).as_str()), (expected, words));
+        }
+        let html = String::from_utf8(copy(&page(Operational, true)).unwrap()[0].body.to_vec()).unwrap();
+        assert!(html.contains("cannot be read right now.") && html.contains("section class=\"now unknown\""), "{html}");
+    }
 }

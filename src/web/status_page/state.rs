@@ -89,7 +89,7 @@ pub(super) fn state(canaries: &[Seen], incidents: PublicState) -> PublicState {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const WELL: Seen = Seen::Well;
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(state(&[UNKNOWN], Disrupted), Disrupted);
     }
 
-    fn canary(standing: Health, since_ms: Option<i64>, paging: bool) -> CanaryStatus {
+    pub(in crate::web::status_page) fn canary(standing: Health, since_ms: Option<i64>, paging: bool) -> CanaryStatus {
         CanaryStatus {
             canary: "p/eu".to_owned(),
             probe: "p".to_owned(),

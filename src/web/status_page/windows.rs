@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use indexmap::IndexSet;
+
 use crate::base::time::epoch_ms;
 use crate::plan::{Canary, Maintenance, MaintenanceTime, Plan, Probe, StatusComponent, StatusPage};
 
@@ -41,7 +43,7 @@ impl<'p> OpenWindows<'p> {
 
 /// What the page tells of them.
 pub(super) fn windows(page: &StatusPage, plan: &Plan, now: SystemTime) -> Vec<PublicWindow> {
-    let mut by_time: BTreeMap<(Option<i64>, Option<i64>), Vec<String>> = BTreeMap::new();
+    let mut by_time: BTreeMap<(Option<i64>, Option<i64>), IndexSet<&str>> = BTreeMap::new();
     let of_service = plan.maintenance.iter().map(|window| (window, None));
     let own = plan.probes.iter().flat_map(|probe| probe.maintenance.iter().map(move |window| (window, Some(&*probe.name))));
     for (window, probe) in of_service.chain(own) {
@@ -53,17 +55,12 @@ pub(super) fn windows(page: &StatusPage, plan: &Plan, now: SystemTime) -> Vec<Pu
                     && window.selects(canary)
             })
         };
-        let about = page.components.iter().filter(is_about).map(|component| component.name.to_string());
+        let about = page.components.iter().filter(is_about).map(|component| &*component.name);
         by_time.entry(time).or_default().extend(about);
     }
     let told = by_time.into_iter().filter(|(_, components)| !components.is_empty());
-    let window = |((begins_ms, ends_ms), mut components): ((Option<i64>, Option<i64>), Vec<String>)| {
-        let mut seen = Vec::new();
-        components.retain(|name| {
-            let is_new = !seen.contains(name);
-            seen.push(name.clone());
-            is_new
-        });
+    let window = |((begins_ms, ends_ms), components): (_, IndexSet<&str>)| {
+        let components = components.into_iter().map(str::to_owned).collect();
         PublicWindow { components, begins_ms, ends_ms }
     };
     told.map(window).take(MOST).collect()

@@ -3,13 +3,14 @@
 //! What is open is known by alerting ([`IncidentStatus`]), and what happened to it by the store ([`IncidentDetail`]). Of an ended one
 //! only the store knows: who failed in it, and how, is what its messages said ([`told`]). [`IncidentModel`] is both as one. The
 //! other files are each an answer to a question about it: [`shared`] what the failing runs have in common, [`before`] what changed
-//! before it, [`seen`] whether it happened earlier, [`timeline`] what happened when, [`times`] how long it took, [`users`] how many people it may have reached, [`postmortem`] all
+//! before it, [`seen`] whether it happened earlier, [`notes`] what people wrote, [`timeline`] what happened when, [`times`] how long it took, [`users`] how many people it may have reached, [`postmortem`] all
 //! of that as Markdown. All of them are pure and bounded; [`facts`] alone asks the store, for the page and the API. A new question is a file here and a section of the page.
 
 pub(in crate::web) mod before;
 pub(in crate::web) mod detail;
 pub(in crate::web) mod facts;
 pub(in crate::web) mod member;
+pub(in crate::web) mod notes;
 pub(in crate::web) mod postmortem;
 pub(in crate::web) mod seen;
 pub(in crate::web) mod shared;
@@ -28,7 +29,7 @@ use utoipa::ToSchema;
 
 use crate::alert::Failure;
 use crate::alert::status::IncidentStatus;
-use crate::history::{EventKind, EventView, IncidentDetail, IncidentView, TimelineView, TryView};
+use crate::history::{IncidentDetail, IncidentView, TimelineView, TryView};
 
 pub(in crate::web) use member::{Group, Member, Standing};
 
@@ -260,12 +261,4 @@ fn how_ended(own: &Value) -> HowEnded {
 
 fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// What people wrote about it, oldest first.
-pub(in crate::web) fn notes<'e>(events: &'e [EventView], incident: &str) -> Vec<&'e EventView> {
-    let is_note = |event: &&EventView| event.kind == EventKind::Note.as_str() && event.incident.as_deref() == Some(incident);
-    let mut notes: Vec<&EventView> = events.iter().filter(is_note).collect();
-    notes.sort_by_key(|note| note.at_ms);
-    notes
 }

@@ -37,7 +37,7 @@ pub(in crate::web) struct Facts<'a> {
     /// Whom it may have reached, if the probe states how many take its journey.
     pub(in crate::web) users: Option<&'a Users>,
     /// What people wrote.
-    pub(in crate::web) notes: &'a [&'a EventView],
+    pub(in crate::web) notes: &'a [EventView],
     /// Milliseconds since the epoch.
     pub(in crate::web) now_ms: i64,
 }
@@ -209,7 +209,7 @@ mod tests {
     fn made(incident: &IncidentModel, events: &[EventView]) -> String {
         let shared = shared::shared(incident, &[], &[], true);
         let timeline = timeline::timeline(incident, events, HOSTILE, 90_000);
-        let notes = super::super::notes(events, &incident.id);
+        let notes = super::super::notes::notes(events, Some(&incident.id));
         postmortem(&Facts {
             incident,
             shared: &shared,

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use crate::history::{EventView, IncidentDetail, IncidentView};
 
 use super::super::words;
-use super::{FailedRun, HowEnded, IncidentModel, how_ended, notes, told, who_had_it};
+use super::notes::notes;
+use super::{FailedRun, HowEnded, IncidentModel, how_ended, told, who_had_it};
 
 /// Earlier incidents that are shown.
 pub(in crate::web) const MOST: usize = 5;
@@ -58,7 +59,7 @@ pub(in crate::web) fn earlier(
 
 fn of(one: &IncidentView, alike: &[&str], events: &[EventView]) -> Earlier {
     let own = &one.details["incident"];
-    let note = notes(events, &one.id).last().map(|note| note.text.clone());
+    let note = notes(events, Some(&one.id)).pop().map(|note| note.text);
     let closed = || match how_ended(own) {
         HowEnded::Closed { why, .. } => Some(why),
         HowEnded::Well | HowEnded::Unwatched | HowEnded::Unknown => None,

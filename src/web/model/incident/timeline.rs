@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::history::{EventKind, EventView, TryView};
 
 use super::super::words;
+use super::notes::is_withdrawal;
 use super::{IncidentModel, before};
 
 /// Lines that are shown, half of them from the begin and half from the end.
@@ -112,6 +113,8 @@ fn on_its_way(one: &TryView) -> Option<Entry> {
 fn of_event(event: &EventView) -> Option<Entry> {
     // Acknowledging and closing stand in the store's timeline already.
     let is_known = event.kind == EventKind::Action.as_str() && matches!(event.what.as_str(), "acknowledge" | "close");
+    // That a note is withdrawn is said by the action.
+    let is_known = is_known || is_withdrawal(event);
     let by = event.by.as_deref().map(|by| format!(" ({})", words::clip(by, 60))).unwrap_or_default();
     let text = if event.kind == EventKind::Note.as_str() { words::clip(event.text.trim(), LONG) } else { before::says(event) };
     (!is_known).then(|| Entry {

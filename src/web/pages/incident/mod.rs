@@ -18,11 +18,12 @@ use crate::history::{EventView, TryView};
 use crate::web::Api;
 use crate::web::api::verify::members;
 use crate::web::model::incident::facts::{IncidentFacts, facts};
+use crate::web::model::incident::notes::notes;
 use crate::web::model::incident::postmortem::{Facts, how, postmortem};
 use crate::web::model::incident::shared::place;
 use crate::web::model::incident::timeline::Entry;
 use crate::web::model::incident::times::exact;
-use crate::web::model::incident::{FailedRun, Group, IncidentModel, Member, notes};
+use crate::web::model::incident::{FailedRun, Group, IncidentModel, Member};
 use crate::web::model::overview::encoded;
 use crate::web::model::run::contrast;
 use crate::web::model::{Snapshot, words};
@@ -133,7 +134,7 @@ pub(super) async fn incident(
     };
     let asked = query.map(|Query(query)| query).unwrap_or_default().verified;
     let hand = hand(&api, &look, &snapshot, &facts, asked).await;
-    let may_publish = facts.incident.probe.as_deref().is_some_and(|probe| api.status_page.shows(probe));
+    let may_publish = api.status_page.shows(&facts.incident.scope, facts.incident.probe.as_deref());
     Ok(html(&IncidentPage { may_publish, hand, ..page(facts, &snapshot, frame) }))
 }
 
@@ -158,7 +159,7 @@ pub(super) async fn export(look: Look, Extension(api): Extension<Arc<Api>>, Path
         timeline: &facts.timeline,
         times: &facts.times,
         users: facts.users.as_ref(),
-        notes: &notes(&facts.events, &facts.incident.id),
+        notes: &notes(&facts.events, Some(&facts.incident.id)),
         now_ms: snapshot.at_ms,
     });
     let name: String = facts.incident.id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
@@ -176,7 +177,7 @@ fn page(facts: IncidentFacts, snapshot: &Snapshot, frame: Frame) -> IncidentPage
     let probe = incident.probe.as_deref().and_then(|name| facts.plan.probes.iter().find(|probe| &*probe.name == name));
     let latest = latest_runs(&facts);
     let (tries, more_tries) = tries(&incident.tries);
-    let mut noted = notes(&facts.events, &incident.id);
+    let mut noted = notes(&facts.events, Some(&incident.id));
     let cut = noted.len().saturating_sub(NOTES);
     IncidentPage {
         path: format!("incidents/{}", encoded(&incident.id)),
@@ -188,7 +189,7 @@ fn page(facts: IncidentFacts, snapshot: &Snapshot, frame: Frame) -> IncidentPage
         groups: Group::ALL.into_iter().filter_map(|group| member_group(incident, group, &latest, &frame)).collect(),
         tries,
         more_tries,
-        notes: noted.split_off(cut).into_iter().cloned().collect(),
+        notes: noted.split_off(cut),
         may_publish: false,
         reasons: reasons(incident),
         subject: incident.scope.strip_prefix("subject/").and_then(|rest| rest.split_once('/')).map(|(_, name)| name.to_owned()),

@@ -156,4 +156,11 @@ fn only_who_may_act_sees_forms_and_only_what_is_open_has_them() {
     let ended = rendered(model, Vec::new(), Vec::new());
     assert!(!ended.contains("action=\"mute\"") && !ended.contains("/close\"") && !ended.contains("/verify\""));
     assert!(ended.contains("action=\"incidents/01A/notes\""), "a note is written afterwards as well");
+    let note = |what| EventView { incident: Some("01A".to_owned()), ..event("note", 4_000, what, "We are at it.") };
+    let button = |what| {
+        let html = rendered(incident(Vec::new(), Vec::new()), vec![note(what)], Vec::new());
+        assert!(html.contains("We are at it."));
+        html.contains("/withdraw\"")
+    };
+    assert_eq!(["public", "note"].map(button), [true, false], "only what is public is taken back");
 }
