@@ -4,6 +4,8 @@
 //! The shipped probes run every few seconds against a sandbox that is sixty times as fast as what it stands for. Seconds are
 //! printed (`--nocapture`) and never asserted.
 
+#![expect(clippy::print_stdout, reason = "the seconds are what it is read for")]
+
 use std::path::Path;
 use std::time::Instant;
 
