@@ -91,7 +91,7 @@ async fn until_partial(service: &Service, is_partial: bool) -> Value {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), told).await.expect("the status page says whether the store can be read")
+    tokio::time::timeout(Duration::from_mins(1), told).await.expect("the status page says whether the store can be read")
 }
 
 #[tokio::test(flavor = "multi_thread")]
