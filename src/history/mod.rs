@@ -45,4 +45,5 @@ pub use view::{
     Artifact, ArtifactView, Change, Changes, Comparison, EventFilter, EventView, IncidentDetail, IncidentFilter, IncidentView,
     LedgerRows, LedgerView, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups, RollupFilter,
     RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView, TimelineView, TryCounts, TryView, UnreadableEntry,
+    WrittenPage,
 };

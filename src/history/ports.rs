@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     Artifact, ArtifactView, Changes, Commit, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts,
+    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
@@ -59,6 +59,10 @@ pub trait Recovery: Send + Sync + 'static {
 pub trait Reader: Send + Sync + 'static {
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
     fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>>;
+
+    /// Runs in the order of writing. `after` is [`WrittenPage::next`] of the answer before; without it nothing comes, and `next` is
+    /// now. At most [`WrittenPage::LIMIT`] come, and fewer where many are looked through that are not wanted.
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage>;
 
     /// A run with its details.
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>>;

@@ -87,6 +87,25 @@ pub struct RunView {
     pub counted: bool,
 }
 
+/// Runs in the order of writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WrittenPage {
+    /// Those that are wanted.
+    pub items: Vec<RunView>,
+    /// Where to go on.
+    pub next: String,
+    /// Whether some may be missing: this is another store, or an older copy of the same. It goes on then with what was due later than
+    /// all that was there.
+    pub is_cut: bool,
+    /// Whether there may be more by now.
+    pub more: bool,
+}
+
+impl WrittenPage {
+    /// The most runs that come at once.
+    pub const LIMIT: usize = 1_000;
+}
+
 /// A run with what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunDetail {

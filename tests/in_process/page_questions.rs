@@ -32,25 +32,34 @@ impl Runner for Nothing {
 pub(crate) struct Service {
     pub(crate) running: Running,
     pub(crate) store: Arc<CountingStore>,
+    canaries: Vec<Arc<Canary>>,
 }
 
 impl Service {
     pub(crate) async fn start(folder: &Path, canaries: usize) -> Self {
+        Self::start_probes(folder, &["p"], canaries).await
+    }
+
+    /// Each of these probes has so many canaries.
+    async fn start_probes(folder: &Path, probes: &[&str], canaries: usize) -> Self {
         let cells = (0..canaries / 2).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
-        let probe = format!(
-            "name = \"p\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
+        for name in probes {
+            let probe = format!(
+                "name = \"{name}\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
              deadline = \"5s\"\n[slo]\nsuccess = 0.99\n[matrix]\nshard = [{cells}]\n\
              {}{}",
-            step("write"),
-            step("read")
-        );
-        std::fs::write(folder.join("p.toml"), probe).unwrap();
-        let text = "regions = [\"eu\", \"us\"]\nprobes = [\"p.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                step("write"),
+                step("read")
+            );
+            std::fs::write(folder.join(format!("{name}.toml")), probe).unwrap();
+        }
+        let text = "regions = [\"eu\", \"us\"]\nprobes = [\"p*.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
                     [notify.webhook]\nurl = \"http://127.0.0.1:9/\"\n";
         std::fs::write(folder.join("serinus.toml"), text).unwrap();
         let loaded = config::load(&folder.join("serinus.toml"), []);
         let service = loaded.service.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
-        assert_eq!(service.plan.canaries.len(), canaries);
+        assert_eq!(service.plan.canaries.len(), probes.len() * canaries);
+        let all = service.plan.canaries.to_vec();
         let store = CountingStore::new(store_in_memory());
         let runs = service.plan.canaries.iter().map(failed).collect();
         store.commit(Commit { runs, ..Commit::default() }).await.unwrap();
@@ -66,19 +75,25 @@ impl Service {
             self_check: None,
             source: None,
         };
-        Self { running: Running::start(parts).await.unwrap(), store }
+        Self { running: Running::start(parts).await.unwrap(), store, canaries: all }
     }
 
     /// What a page asks, but for what is asked beside all pages, which follows what is written.
     async fn asked_by(&self, path: &str) -> Questions {
-        let before = self.store.asked();
-        let page = get(self.running.address(), path).await;
+        let (page, asked) = self.get(path).await;
         assert!(page.contains("</html>"), "{path}: {page}");
+        asked
+    }
+
+    /// What a route answers, and asks.
+    async fn get(&self, path: &str) -> (String, Questions) {
+        let before = self.store.asked();
+        let answer = get(self.running.address(), path).await;
         let new = |(question, times): (&'static str, u64)| {
             let new = times - before.get(question).copied().unwrap_or_default();
             (question != "marks" && new > 0).then_some((question, new))
         };
-        self.store.asked().into_iter().filter_map(new).collect()
+        (answer, self.store.asked().into_iter().filter_map(new).collect())
     }
 }
 
@@ -151,4 +166,22 @@ async fn a_page_asks_the_store_as_little_for_a_thousand_canaries_as_for_ten() {
     for page in ["/incidents", "/maintenance", "/certificates", "/channels", "/log"] {
         assert!(total(page) <= 1, "{page}: {:?}", many[page]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_runs_asks_the_store_once_however_many_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), 10).await;
+    let (begun, _) = service.get("/api/v1/runs/written").await;
+    let begun: serde_json::Value = serde_json::from_str(&begun).unwrap();
+    let runs: Vec<_> = service.canaries.iter().flat_map(|canary| (0..50).map(|_| failed(canary))).collect();
+    let written: Vec<String> = runs.iter().map(|run| run.report.run_id.to_string()).collect();
+    service.store.commit(Commit { runs, ..Commit::default() }).await.unwrap();
+    let path = format!("/api/v1/runs/written?not_passed=true&after={}", begun["next"].as_str().unwrap());
+    let (answer, asked) = service.get(&path).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let told: Vec<&str> = answer["items"].as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
+    assert_eq!((told.len(), asked), (written.len(), Questions::from([("written_runs", 1)])));
+    assert_eq!(told, written);
+    assert_eq!(service.running.stop().await, Vec::<String>::new());
 }

@@ -11,7 +11,7 @@ use serinus::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
     PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
-    RunFilter, RunView, StartState, Store, StoreStatus, TickView, TryCounts,
+    RunFilter, RunView, StartState, Store, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use serinus::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, MissedTicks, OutcomeSink, RunReport};
 use tokio::sync::watch;
@@ -64,6 +64,7 @@ macro_rules! counted {
 
 counted! {
     runs(filter: RunFilter, limit: usize, after: Option<String>) -> Page<RunView>;
+    written_runs(filter: RunFilter, after: Option<String>, limit: usize) -> WrittenPage;
     run(run_id: String) -> Option<RunDetail>;
     newest_pass(canary: String) -> Option<PassView>;
     comparison(run_id: String) -> Comparison;

@@ -20,7 +20,7 @@ use super::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
     PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
-    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
+    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -90,6 +90,10 @@ impl Recovery for MemoryStore {
 impl Reader for MemoryStore {
     fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>> {
         self.answer(|tables| tables.runs(&filter, limit, after))
+    }
+
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage> {
+        self.answer(|tables| tables.written_runs(&filter, after, limit))
     }
 
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {

@@ -16,7 +16,7 @@ use crate::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
     PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
-    RunView, StartState, StoreStatus, TickView, TryCounts,
+    RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -48,6 +48,10 @@ impl Recovery for SqliteStore {
 impl Reader for SqliteStore {
     fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>> {
         ask(self.readers(), move |queries| queries.runs(&filter, limit, after.as_deref()))
+    }
+
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage> {
+        ask(self.readers(), move |queries| queries.written_runs(&filter, after.as_deref(), limit))
     }
 
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {

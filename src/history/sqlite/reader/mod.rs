@@ -5,6 +5,7 @@ mod incident;
 mod mark;
 mod probe;
 mod run;
+mod written;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ use super::{artifacts, changes, events, ledger, observations};
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
+    ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts, WrittenPage,
 };
 use crate::plan::Bodies;
 
@@ -125,6 +126,12 @@ impl Queries {
     pub(super) fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
         let after = after.map(run::RunCursor::read).transpose()?;
         self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
+    }
+
+    /// Runs in the order of writing. `after` is [`WrittenPage::next`] of an answer before.
+    pub(super) fn written_runs(&self, filter: &RunFilter, after: Option<&str>, limit: usize) -> Result<WrittenPage, ReadError> {
+        let after = after.map(written::WrittenCursor::read).transpose()?;
+        self.ask(|connection| written::page(connection, filter, after, limit.clamp(1, WrittenPage::LIMIT)))
     }
 
     /// A run with its details.
