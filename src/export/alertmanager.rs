@@ -43,29 +43,26 @@ route:
 
 const INHIBIT: &str = "
 inhibit_rules:
-  # What is critical says all that a page says, and a page all that a warning says, of alerts of Serinus alone. Rings of Serinus have the label `ring` and stay
-  # open with the labels they began with until their incident ends, so one that was critical must not keep a later page quiet.
+  # What is critical says all that a page says, and a page all that a warning says, of alerts of Serinus alone. Rings of Serinus
+  # have the label `ring` and stay open with the labels they began with until their incident ends, so one that was critical must not
+  # keep a later page quiet.
   - source_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"critical\"', 'ring=\"\"' ]
     target_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=~\"page|warn\"', 'ring=\"\"' ]
-    equal: [alertname, probe, scope]
+    equal: [alertname, probe, region, scope]
   - source_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"page\"', 'ring=\"\"' ]
     target_matchers: [ 'alertname=~\"Serinus.*\"', 'severity=\"warn\"', 'ring=\"\"' ]
-    equal: [alertname, probe, scope]
+    equal: [alertname, probe, region, scope]
   # Regions that share no store: that several fail says all that each of them says.
   - source_matchers: [ 'alertname=\"SerinusProbeFailing\"', 'kind=\"regions\"' ]
     target_matchers: [ 'alertname=\"SerinusProbeFailing\"', 'kind=\"probe\"', 'ring=\"\"' ]
     equal: [probe]
-  # What Serinus sends by itself, the rules on its alert state need not repeat.
-  - source_matchers: [ 'ring!=\"\"' ]
+  # What Serinus sends by itself, the rules on its alert state need not repeat. Of what is about no probe the ring names the scope.
+  - source_matchers: [ 'alertname=~\"Serinus.*\"', 'probe!=\"\"', 'ring!=\"\"' ]
     target_matchers: [ 'alertname=~\"Serinus.*\"', 'kind!=\"\"', 'kind!=\"regions\"', 'ring=\"\"' ]
     equal: [alertname, probe]
-  # Nor those on counters and objectives what is paged for already.
-  - source_matchers: [ 'alertname=\"SerinusProbeFailing\"', 'severity=~\"page|critical\"' ]
-    target_matchers: [ 'alertname=~\"SerinusRunsFailing|Serinus.*BudgetBurning|SerinusTooSlow\"' ]
-    equal: [probe]
-  - source_matchers: [ 'alertname=\"SerinusNoData\"', 'severity=\"page\"' ]
-    target_matchers: [ 'alertname=\"SerinusNoRuns\"' ]
-    equal: [probe]
+  - source_matchers: [ 'alertname=~\"Serinus.*\"', 'probe=\"\"', 'ring!=\"\"' ]
+    target_matchers: [ 'alertname=~\"Serinus.*\"', 'kind!=\"\"', 'ring=\"\"' ]
+    equal: [alertname, scope]
   - source_matchers: [ 'alertname=\"SerinusAbsent\"' ]
     target_matchers: [ 'alertname=\"SerinusRegionAbsent\"' ]
 ";

@@ -5,7 +5,7 @@
 //! foreign to the formats that it goes into and is quoted in [`text`] alone.
 //!
 //! One more rule is a function in [`rules`], one more panel of a dashboard an entry in [`grafana`], one more kind of file a module
-//! here and a variant in `cli/args.rs`. A test in `tests/in_process/exports` runs each query against a real Prometheus.
+//! here and a variant in `cli/export_args.rs`. A test in `tests/in_process/exports` runs each query against a real Prometheus.
 
 mod alertmanager;
 mod check;

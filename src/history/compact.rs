@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::outcome::{Reason, Verdict};
 
@@ -52,14 +53,10 @@ impl MarksPage {
     pub const LIMIT: usize = 20_000;
 }
 
-/// How the runs of an hour of a canary ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HourCounts {
-    /// The canary's id.
-    pub canary: Arc<str>,
-    /// Start of the hour, milliseconds since the epoch.
-    pub hour_ms: i64,
-    /// Counted runs by verdict.
+/// How runs ended, those that count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunCounts {
+    /// By verdict.
     pub passed: u64,
     /// See [`Self::passed`].
     pub failed: u64,
@@ -73,6 +70,47 @@ pub struct HourCounts {
     pub skipped: u64,
     /// How many of the passed ones are degraded.
     pub degraded: u64,
+}
+
+impl RunCounts {
+    /// Adds others.
+    pub fn add(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+        self.errored += more.errored;
+        self.missed += more.missed;
+        self.blocked += more.blocked;
+        self.skipped += more.skipped;
+        self.degraded += more.degraded;
+    }
+
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.passed + self.failed + self.errored + self.missed + self.blocked + self.skipped
+    }
+
+    /// Those that passed or failed, which are what an objective is of.
+    pub fn counted(self) -> u64 {
+        self.passed + self.failed
+    }
+
+    /// The share of those that passed, 0..=1; none without any.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than a double has")]
+    pub fn success(self) -> Option<f64> {
+        (self.counted() > 0).then(|| self.passed as f64 / self.counted() as f64)
+    }
+}
+
+/// How the runs of an hour of a canary ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HourCounts {
+    /// The canary's id.
+    pub canary: Arc<str>,
+    /// Start of the hour, milliseconds since the epoch.
+    pub hour_ms: i64,
+    /// How its runs ended.
+    #[serde(flatten)]
+    pub counts: RunCounts,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in references")]

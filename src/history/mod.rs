@@ -30,7 +30,7 @@ mod testing;
 mod tests;
 mod view;
 
-pub use compact::{HourCounts, MarksPage, RunMark};
+pub use compact::{HourCounts, MarksPage, RunCounts, RunMark};
 pub use encoding::sketch::Sketch;
 pub use ports::{
     CHANGES, CleanupLedger, Durable, Follower, HOURS_OF_ALL, HOURS_OF_PROBE, Housekeeper, OBSERVATIONS, ReadError, ReadFuture,

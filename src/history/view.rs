@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{EventKind, Sketch};
+use super::{EventKind, RunCounts, Sketch};
 use crate::outcome::{LedgerEntry, Reason, Verdict};
 
 /// A part of a list, newest first.
@@ -241,20 +241,8 @@ pub struct ProbeRollups {
 pub struct ProbeCounts {
     /// When it begins, milliseconds since the epoch.
     pub start_ms: i64,
-    /// Counted runs by verdict.
-    pub passed: u64,
-    /// See [`Self::passed`].
-    pub failed: u64,
-    /// See [`Self::passed`].
-    pub errored: u64,
-    /// See [`Self::passed`].
-    pub missed: u64,
-    /// See [`Self::passed`].
-    pub blocked: u64,
-    /// See [`Self::passed`].
-    pub skipped: u64,
-    /// How many of the passed ones are degraded.
-    pub degraded: u64,
+    /// How its runs ended.
+    pub counts: RunCounts,
 }
 
 /// An hour of a canary, or a day.
@@ -262,20 +250,8 @@ pub struct ProbeCounts {
 pub struct RollupView {
     /// Its start, milliseconds since the epoch.
     pub start_ms: i64,
-    /// Counted runs by verdict.
-    pub passed: u64,
-    /// See [`Self::passed`].
-    pub failed: u64,
-    /// See [`Self::passed`].
-    pub errored: u64,
-    /// See [`Self::passed`].
-    pub missed: u64,
-    /// See [`Self::passed`].
-    pub blocked: u64,
-    /// See [`Self::passed`].
-    pub skipped: u64,
-    /// How many of the passed ones are degraded.
-    pub degraded: u64,
+    /// How its runs ended.
+    pub counts: RunCounts,
     /// The durations of the passed ones, to be added to those of other hours.
     pub durations: Sketch,
     /// How often which reason was given.

@@ -18,7 +18,7 @@ fn probe(name: &str, target: &Target) -> String {
     let promises = "[slo]\nsuccess = \"95%\"\ndegraded = \"10%\"\nwindow = \"24h\"\n\
                     latency = { step = \"read\", of = \"convergence\", mean = \"300ms\", p95 = \"400ms\" }\n";
     let steps = format!(
-        "[[step]]\nname = \"read\"\nhttp.get = \"http://{}/{name}\"\neventually = {{ within = \"500ms\", poll = \"100ms\" }}\n\
+        "[[step]]\nname = \"read\"\nhttp.get = \"http://{}/{name}\"\neventually = {{ within = \"2s\", poll = \"100ms\" }}\n\
          expect = [\"status == 200\", \"json.state == 'ok'\"]\nwarn = [\"json.items | length > 1\"]\n",
         target.address
     );

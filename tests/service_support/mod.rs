@@ -94,7 +94,9 @@ impl Double {
 
 /// A probe that is due every second.
 pub(crate) fn probe(name: &str, target: &Double) -> String {
+    // What a machine that is busy with other tests takes longer for is late, never failed or missed.
     crate::cli_support::probe(name, target.address, "json.state == 'ok'")
+        .replace("deadline = \"900ms\"", "deadline = \"5s\"\noverlap = \"allow\"")
 }
 
 /// A folder with `serinus.toml` and `probes/p.toml`.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::plan::{Probe, Service, Severity};
+use crate::plan::{Plan, Probe, Service, Severity};
 
 use super::super::text::{duration, literal, quoted};
 use super::selector::{longest_interval, rises, runs};
-use super::{Group, Rule, SCRAPE, annotations, labels, wakes};
+use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
 
 /// How long something must be gone: a restart and a failed scrape take less.
 const GONE: Duration = Duration::from_mins(5);
@@ -19,11 +19,19 @@ fn plain(service: &Service, summary: &str, description: &str) -> Vec<(&'static s
 
 pub(super) fn group(service: &Service) -> Group {
     let mut rules = vec![prober(service)];
-    rules.extend(service.plan.known_regions.iter().map(|name| region(service, name)));
+    rules.extend(probed_regions(&service.plan).map(|name| region(service, name)));
     rules.extend(service.plan.probes.iter().map(|probe| silent(service, probe)));
     rules.push(untold(service));
     rules.push(refused(service));
     Group { name: "serinus-absent", about: "What is not there.", rules }
+}
+
+/// Regions that have series: of those that this process runs, the ones that some probe runs in.
+fn probed_regions(plan: &Plan) -> impl Iterator<Item = &str> {
+    let idle = |name: &str| {
+        plan.regions.iter().any(|region| *region.name == *name) && plan.canaries.iter().all(|canary| *canary.region.name != *name)
+    };
+    plan.known_regions.iter().map(|name| &**name).filter(move |name| !idle(name))
 }
 
 fn prober(service: &Service) -> Rule {
@@ -55,7 +63,7 @@ fn region(service: &Service, name: &str) -> Rule {
 }
 
 /// No counted run in the time of three ticks, and none that was skipped on purpose, of a process that was there before, still is, and
-/// did not start meanwhile.
+/// did not start meanwhile. The service tells of the same by itself.
 fn silent(service: &Service, probe: &Probe) -> Rule {
     let alerting = &service.alerting;
     let least = longest_interval(probe) * alerting.blind.intervals + probe.deadline + SCRAPE * 2;
@@ -63,9 +71,13 @@ fn silent(service: &Service, probe: &Probe) -> Rule {
     let (by, passed, window) = ("probe, region", runs(probe, "passed"), duration(over));
     let expr = format!(
         "{} == 0\nunless on ({by}) {} > 0\nunless on ({by}) sum by ({by}) (resets({passed}[{window}])) > 0\n\
-         and on ({by}) sum by ({by}) ({passed} offset {window})\nand on ({by}) sum by ({by}) ({passed})",
+         and on ({by}) sum by ({by}) ({passed} offset {window})\nand on ({by}) sum by ({by}) ({passed})\n\
+         unless on (probe) max_over_time(serinus_incident{{kind=\"no-data\",probe={}}}[{kept}])\n\
+         unless on (region) max_over_time(serinus_incident{{kind=\"blind\"}}[{kept}])",
         rises(by, &runs(probe, "passed|failed"), over),
         rises(by, &runs(probe, "skipped"), over),
+        quoted(&probe.name),
+        kept = duration(SHORTEST),
     );
     let summary = format!("no run of {{{{ $labels.probe }}}} in {{{{ $labels.region }}}} has passed or failed for {window}");
     let severity = if alerting.blind.page { wakes(probe) } else { Severity::Warn };

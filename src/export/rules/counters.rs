@@ -1,24 +1,24 @@
 //! One rule a probe on counts of runs alone, for the day on which the service's own alerting does not work.
 //!
-//! It is coarser, and says so: it knows nothing of other canaries, subjects, mutes and `needs`. Each canary is judged by the probe's
-//! own rule, over the time in which as many ticks come.
+//! It is coarser, and says so: it knows nothing of other canaries, subjects, mutes and `across`, and waits until no pass is left in
+//! the time of as many ticks. Each canary is judged by the probe's own rule. It is silent while the service tells of it by itself.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::plan::{PageRule, Probe, Service};
 
-use super::selector::{canary_labels, increase, interval, rises, runs};
-use super::{Group, KEEP, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
+use super::selector::{canary_labels, increase, interval, rises, runs, unless_told};
+use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
 
 /// What is said of what such a rule does not know.
-const BLIND_TO: &str = "Told by the counts of runs alone, which know nothing of mutes, of what explains it, or whether only \
-                        subjects failed: look whether Serinus pages for it, and if it does not, why.";
+const BLIND_TO: &str = "Told by the counts of runs alone, since Serinus tells nothing of it. They know nothing of mutes, nor \
+                        whether only subjects failed: look why it does not.";
 
 pub(super) fn group(service: &Service) -> Group {
     Group {
         name: "serinus-runs",
-        about: "One rule a probe that needs nothing of Serinus but its counters, beside what it says by itself.",
+        about: "One rule a probe that needs nothing of Serinus but its counters, for when it says nothing by itself.",
         rules: service.plan.probes.iter().map(|probe| rule(service, probe)).collect(),
     }
 }
@@ -31,9 +31,9 @@ fn rule(service: &Service, probe: &Probe) -> Rule {
     let summary = format!("{{{{ $value }}}} canaries of {{{{ $labels.probe }}}} {words}");
     Rule {
         alert: "SerinusRunsFailing",
-        expr: format!("count by (probe) (\n{failing}\n)"),
+        expr: format!("count by (probe) (\n{failing}\n)\n{}", unless_told(&service.plan, probe, SHORTEST)),
         lasting: None,
-        keep: Some(KEEP),
+        keep: None,
         severity: wakes(probe),
         labels: labels(probe),
         annotations: annotations(service, probe, &summary, BLIND_TO),

@@ -3,15 +3,16 @@
 //! After "The Site Reliability Workbook" (Google, 2018), chapter 5: a budget burns at 14.4 times its rate over an hour and over five
 //! minutes, at 6 times over six hours and over 30 minutes, or at its rate over three days and over six hours, of a window of 30 days;
 //! other windows are scaled. Canaries run seldom, so a long window must hold more bad runs than chance yields once in a million if
-//! the budget is spent at exactly that rate (Bernstein's inequality), which are ten at least.
+//! the budget is spent at exactly that rate (Bernstein's inequality), which are ten at least. What the service told of explains what
+//! is lost meanwhile, until the short window has forgotten it.
 
 use std::time::Duration;
 
 use crate::plan::{LatencyOf, LatencySlo, Probe, Service, Severity, Slo};
 
 use super::super::text::{duration, edge, quoted};
-use super::selector::{canaries, increase, interval, runs};
-use super::{Group, KEEP, Rule, SCRAPE, SHORTEST, annotations, labels};
+use super::selector::{canaries, increase, interval, runs, unless_told};
+use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels};
 
 /// Level, rate, and the SLO's window divided by the long one.
 const RATES: [(Severity, f64, u32); 3] = [(Severity::Page, 14.4, 720), (Severity::Page, 6.0, 120), (Severity::Warn, 1.0, 10)];
@@ -26,10 +27,11 @@ pub(super) fn group(service: &Service) -> Group {
     let mut rules = Vec::new();
     for probe in &service.plan.probes {
         let Some(slo) = &probe.slo else { continue };
-        if let Some(success) = slo.success {
+        let burns_tell = probe.alert.burn_rate;
+        if let Some(success) = slo.success.filter(|_| burns_tell) {
             rules.extend(burns(service, probe, slo, &Budget::of_success(probe, success)));
         }
-        if let Some(share) = slo.degraded {
+        if let Some(share) = slo.degraded.filter(|_| burns_tell) {
             rules.extend(burns(service, probe, slo, &Budget::of_degraded(probe, share)));
         }
         if let Some(latency) = &slo.latency {
@@ -85,10 +87,11 @@ fn burn(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget, (level, ra
     let (long, short) = windows(service, probe, (slo.window / part).min(LONGEST));
     let share = rate * budget.share;
     let expr = format!(
-        "(\n{}\n)\nand {}\n  > {share:.6} * {}",
+        "(\n{}\n)\nand {}\n  > {share:.6} * {}\n{}",
         by_chance(&increase("probe", &budget.bad, long), share, &increase("probe", &budget.all, long)),
         increase("probe", &budget.bad, short),
         increase("probe", &budget.all, short),
+        unless_told(&service.plan, probe, short),
     );
     let summary = format!("{{{{ $value | printf \"%.0f\" }}}} {} in {}", budget.words, duration(long));
     let description = format!(
@@ -101,9 +104,9 @@ fn burn(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget, (level, ra
         alert: budget.alert,
         expr,
         lasting: None,
-        keep: Some(KEEP),
+        keep: None,
         severity,
-        labels: with_window(probe, long),
+        labels: with_window(probe, long).into_iter().chain([("rate", rate.to_string())]).collect(),
         annotations: annotations(service, probe, &summary, &description),
     }
 }
@@ -147,6 +150,7 @@ fn histogram(probe: &Probe, latency: &LatencySlo) -> (&'static str, String) {
 fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> Vec<Rule> {
     let (long, short) = windows(service, probe, slo.window.min(LONGEST));
     let (name, labels) = histogram(probe, latency);
+    let unless = unless_told(&service.plan, probe, short);
     let mut rules = Vec::new();
     let mut add = |level: Severity, measure: &str, bound: Duration, expr: String| {
         let severity = if probe.alert.page { level } else { Severity::Warn };
@@ -157,7 +161,8 @@ fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> 
         let mut labels = with_window(probe, long);
         labels.push(("objective", measure.to_owned()));
         let annotations = annotations(service, probe, &summary, &description);
-        rules.push(Rule { alert: "SerinusTooSlow", expr, lasting: None, keep: Some(KEEP), severity, labels, annotations });
+        let expr = format!("{expr}\n{unless}");
+        rules.push(Rule { alert: "SerinusTooSlow", expr, lasting: None, keep: None, severity, labels, annotations });
     };
     if let Some(bound) = latency.mean {
         let over = |window| {

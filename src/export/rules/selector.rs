@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use indexmap::IndexSet;
+
 use crate::plan::{Plan, Probe};
 
 use super::super::text::{duration, quoted};
+use super::SHORTEST;
 
 /// A selector of a probe's runs with these verdicts, a regular expression of words.
 pub(super) fn runs(probe: &Probe, verdicts: &str) -> String {
@@ -18,11 +21,39 @@ pub(super) fn canary_labels(probe: &Probe) -> String {
     ["probe", "region"].into_iter().chain(keys).collect::<Vec<_>>().join(", ")
 }
 
-/// By how much counters rose over a window, as a whole number: in how many scrapes they had. A reset counts as none, so that nothing
-/// is made of a restart, where `increase` would make a share of a run more or less of what it has not seen.
+/// By how much counters rose over a window, as a whole number. `increase` would make a share of a run more or less of what it has not
+/// seen. Where a process started anew in the window, the scrapes in which a counter had risen are counted, which are fewer.
 pub(super) fn rises(by: &str, selector: &str, over: Duration) -> String {
-    let over = duration(over);
-    format!("sum by ({by}) (changes({selector}[{over}]) - resets({selector}[{over}]))")
+    let seen = format!("{selector}[{}]", duration(over));
+    format!(
+        "sum by ({by}) (\n    (max_over_time({seen}) - min_over_time({seen}) unless resets({seen}) > 0)\n    \
+         or changes({seen}) - resets({seen})\n  )"
+    )
+}
+
+/// What the service told of a probe, or of those that explain its failures, within a window: rules on counters are silent then, also
+/// until their own window has forgotten an outage that is over. What is told of subjects counts whatever its severity, since the
+/// runs that found them are counted as failed.
+pub(super) fn unless_told(plan: &Plan, probe: &Probe, within: Duration) -> String {
+    let names: Vec<String> = with_roots(plan, probe).iter().map(|name| regex::escape(name)).collect();
+    let (names, within) = (quoted(&names.join("|")), duration(within.max(SHORTEST)));
+    format!(
+        "unless on () (\n  max_over_time(serinus_incident{{kind=\"probe\",severity=~\"page|critical\",probe=~{names}}}[{within}])\n  \
+         or max_over_time(serinus_incident{{kind=~\"subject|subjects\",probe={}}}[{within}])\n)",
+        quoted(&probe.name)
+    )
+}
+
+/// A probe and all that its `needs` lead to.
+fn with_roots<'p>(plan: &'p Plan, probe: &'p Probe) -> IndexSet<&'p str> {
+    let mut names = IndexSet::from([&*probe.name]);
+    let mut at = 0;
+    while let Some(&name) = names.get_index(at) {
+        let needs = plan.probes.iter().find(|other| *other.name == *name).into_iter().flat_map(|other| &other.needs);
+        names.extend(needs.map(|root| &**root));
+        at += 1;
+    }
+    names
 }
 
 /// By how much counters rose over a window.

@@ -10,7 +10,7 @@ use crate::history::encoding::hour::Hour;
 use crate::history::retention_clock::HOUR_MS;
 use crate::history::{
     EventFilter, EventRow, EventView, HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, MarksPage, Page, ProbeCounts, ProbeRollups,
-    ReadError, RollupFilter, RunMark,
+    ReadError, RollupFilter, RunCounts, RunMark,
 };
 
 impl Tables {
@@ -28,14 +28,7 @@ impl Tables {
         for (hour, _, counted) in self.hours_of_probe(filter) {
             let start_ms = hour * HOUR_MS;
             let sum = sums.entry(start_ms).or_insert(ProbeCounts { start_ms, ..ProbeCounts::default() });
-            let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
-            sum.passed += passed;
-            sum.failed += failed;
-            sum.errored += errored;
-            sum.missed += missed;
-            sum.blocked += blocked;
-            sum.skipped += skipped;
-            sum.degraded += counted.degraded;
+            sum.counts.add(run_counts(counted));
         }
         sums.into_values().collect()
     }
@@ -125,7 +118,11 @@ fn mark(run: &StoredRun) -> RunMark {
 }
 
 fn counts(hour: i64, canary: &str, counted: &Hour) -> HourCounts {
-    let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
-    let (canary, hour_ms, degraded) = (Arc::from(canary), hour * HOUR_MS, counted.degraded);
-    HourCounts { canary, hour_ms, passed, failed, errored, missed, blocked, skipped, degraded }
+    HourCounts { canary: Arc::from(canary), hour_ms: hour * HOUR_MS, counts: run_counts(counted) }
+}
+
+/// How the runs of an hour ended.
+pub(super) fn run_counts(hour: &Hour) -> RunCounts {
+    let [passed, failed, errored, missed, blocked, skipped] = hour.verdicts;
+    RunCounts { passed, failed, errored, missed, blocked, skipped, degraded: hour.degraded }
 }

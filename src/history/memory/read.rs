@@ -214,16 +214,9 @@ fn attempt(stored: &StoredTry) -> TryView {
 }
 
 pub(super) fn rollup(hour: i64, counted: &Hour) -> RollupView {
-    let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
     RollupView {
         start_ms: hour * HOUR_MS,
-        passed,
-        failed,
-        errored,
-        missed,
-        blocked,
-        skipped,
-        degraded: counted.degraded,
+        counts: super::compact::run_counts(counted),
         durations: counted.durations.clone(),
         reasons: counted.reasons.clone(),
         steps: counted.steps.clone(),

@@ -294,7 +294,7 @@ async fn a_degraded_run_is_a_passed_one_that_says_so_and_keeps_why(under_test: &
     settle(&store).await;
     store.housekeep(at(400)).await.unwrap();
     let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(3_600)).await.unwrap();
-    assert_eq!((hours[0].passed, hours[0].degraded, hours[0].failed), (3, 2, 1));
+    assert_eq!((hours[0].counts.passed, hours[0].counts.degraded, hours[0].counts.failed), (3, 2, 1));
 }
 
 async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(under_test: &StoreUnderTest) {

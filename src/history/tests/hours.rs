@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
-use super::super::{HourCounts, ProbeCounts, ProbeRollups, RollupFilter, RollupView, Sketch, Store, TickView};
+use super::super::{HourCounts, ProbeCounts, ProbeRollups, RollupFilter, RollupView, RunCounts, Sketch, Store, TickView};
 use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::testing::warned;
 use crate::outcome::{Reason, RunReport, Verdict};
@@ -62,7 +62,7 @@ async fn an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended(
     let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(HOUR)).await.unwrap();
     assert_eq!(hours.len(), 1);
     let hour = &hours[0];
-    assert_eq!((hour.passed, hour.failed, hour.errored), (5, 3, 2));
+    assert_eq!((hour.counts.passed, hour.counts.failed, hour.counts.errored), (5, 3, 2));
     let reasons = [("expectation", 2), ("stall", 2), ("timeout", 1)].map(|(word, count)| (word.to_owned(), count));
     assert_eq!(hour.reasons, BTreeMap::from(reasons));
     assert_eq!(hour.durations.count(), 5);
@@ -136,19 +136,19 @@ async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_
     assert_eq!(store.rollups_of_probe(of("p", at_ms(1), at_ms(HOUR) + 1)).await.unwrap(), expected);
     assert!(store.rollups_of_probe(of("none", i64::MIN, i64::MAX)).await.unwrap().rollups.is_empty());
     let counts = store.counts_of_probe(of("p", at_ms(1), at_ms(HOUR) + 1)).await.unwrap();
-    let both =
-        ProbeCounts { passed: 2, failed: 2, errored: 2, missed: 2, blocked: 2, skipped: 2, degraded: 0, start_ms: at_ms(HOUR) };
-    assert_eq!(counts, [ProbeCounts { start_ms: at_ms(0), passed: 4, degraded: 2, ..both }, both]);
+    let both = RunCounts { passed: 2, failed: 2, errored: 2, missed: 2, blocked: 2, skipped: 2, degraded: 0 };
+    let first = ProbeCounts { start_ms: at_ms(0), counts: RunCounts { passed: 4, degraded: 2, ..both } };
+    assert_eq!(counts, [first, ProbeCounts { start_ms: at_ms(HOUR), counts: both }]);
     let us = RollupFilter { canary: Some("p/us".to_owned()), ..of("p", at_ms(HOUR), at_ms(HOUR) + 1) };
     assert_eq!(store.rollups_of_probe(us.clone()).await.unwrap().rollups[..], expected.rollups[3..]);
-    assert_eq!(store.counts_of_probe(us).await.unwrap()[0].failed, 1);
+    assert_eq!(store.counts_of_probe(us).await.unwrap()[0].counts.failed, 1);
 
     let all = store.rollups_of_all(at_ms(0), at_ms(2 * HOUR)).await.unwrap();
     let places: Vec<_> = all.iter().map(|hour| (hour.hour_ms, &*hour.canary)).collect();
     let of_hour = |hour| ["p/eu", "p/us", "pp/eu", "q/eu"].map(|canary| (at_ms(hour * HOUR), canary));
     assert_eq!(places, [of_hour(0), of_hour(1)].concat());
     let counts = |hour: &HourCounts| {
-        let HourCounts { canary: _, hour_ms: _, passed, failed, errored, missed, blocked, skipped, degraded } = *hour;
+        let RunCounts { passed, failed, errored, missed, blocked, skipped, degraded } = hour.counts;
         [passed, failed, errored, missed, blocked, skipped, degraded]
     };
     assert_eq!((counts(&all[0]), counts(&all[7])), ([2, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0]));
@@ -167,7 +167,7 @@ fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), Day> {
             days.insert((canary, day), hour);
             continue;
         };
-        (sum.passed, sum.failed) = (sum.passed + hour.passed, sum.failed + hour.failed);
+        sum.counts.add(hour.counts);
         sum.durations.merge(&hour.durations);
         hour.reasons.into_iter().for_each(|(reason, count)| *sum.reasons.entry(reason).or_default() += count);
         for (step, more) in sum.steps.iter_mut().zip(hour.steps) {
@@ -177,14 +177,14 @@ fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), Day> {
     }
     let steps =
         |day: &RollupView| day.steps.iter().map(|step| (step.name.clone(), step.reached, step.durations.count())).collect();
-    let said = |day: RollupView| (day.passed, day.failed, day.durations.count(), day.reasons.clone(), steps(&day));
+    let said = |day: RollupView| (day.counts.passed, day.counts.failed, day.durations.count(), day.reasons.clone(), steps(&day));
     days.into_iter().map(|(key, day)| (key, said(day))).collect()
 }
 
 /// The counts in all, which are the same however they come.
 async fn counted(store: &dyn Store, filter: RollupFilter) -> (u64, u64) {
     let counts = store.counts_of_probe(filter).await.unwrap();
-    counts.iter().fold((0, 0), |(passed, failed), counts| (passed + counts.passed, failed + counts.failed))
+    counts.iter().fold((0, 0), |(passed, failed), sum| (passed + sum.counts.passed, failed + sum.counts.failed))
 }
 
 async fn whole_days_tell_what_their_hours_tell_also_after_a_late_run(under_test: &StoreUnderTest) {

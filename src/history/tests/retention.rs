@@ -72,8 +72,8 @@ async fn rollups_count_each_run_once_also_those_that_come_late(under_test: &Stor
     let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(2 * HOUR)).await.unwrap();
     assert_eq!(hours.iter().map(|hour| hour.start_ms).collect::<Vec<_>>(), [at_ms(0), at_ms(HOUR)]);
     let first = &hours[0];
-    assert_eq!((first.passed, first.failed, first.errored, first.missed), (101, 1, 1, 0));
-    assert_eq!(hours[1].missed, 1);
+    assert_eq!((first.counts.passed, first.counts.failed, first.counts.errored, first.counts.missed), (101, 1, 1, 0));
+    assert_eq!(hours[1].counts.missed, 1);
     let near = |percent, exact: u64| first.durations.percentile(percent).unwrap().abs_diff(exact) * 100 <= exact * 5 + 100;
     assert!(near(50, 50_000) && near(95, 95_000) && near(99, 99_000), "{first:?}");
     assert_eq!(hours[1].durations.percentile(50), None, "a tick that did not run took no time");
@@ -102,7 +102,7 @@ async fn passed_runs_go_first_then_the_others_then_their_rollups(under_test: &St
     housekeep(&store, 80 * HOUR).await;
     assert_eq!((count(&store, &passed).await, count(&store, &others).await), (0, 0));
     let hours = store.rollups("p/eu".to_owned(), 0, i64::MAX).await.unwrap();
-    assert_eq!((hours[0].passed, hours[0].failed), (2_500, 401), "they were counted before they went");
+    assert_eq!((hours[0].counts.passed, hours[0].counts.failed), (2_500, 401), "they were counted before they went");
     housekeep(&store, 250 * HOUR).await;
     assert_eq!(store.rollups("p/eu".to_owned(), 0, i64::MAX).await.unwrap().len(), 1, "the later hour is still young");
     housekeep(&store, 400 * HOUR).await;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 
 use crate::base::time::now_ms;
-use crate::history::{Follower, HourCounts, MarksPage, ReadError, Reader, RunMark};
+use crate::history::{Follower, MarksPage, ReadError, Reader, RunCounts, RunMark};
 use crate::outcome::Verdict;
 
 use super::changes::LatestChanges;
@@ -135,16 +135,16 @@ impl Marks {
     }
 }
 
-/// The worst in an hour; nothing where nothing ended.
-fn worst(hour: &HourCounts) -> Option<MarkKind> {
+/// The worst that any of them is; nothing where nothing ended.
+pub(in crate::web) fn worst(counts: RunCounts) -> Option<MarkKind> {
     let all = [
-        (hour.failed, MarkKind::Failed),
-        (hour.errored, MarkKind::Errored),
-        (hour.missed, MarkKind::Missed),
-        (hour.blocked, MarkKind::Blocked),
-        (hour.degraded, MarkKind::Degraded),
-        (hour.passed, MarkKind::Passed),
-        (hour.skipped, MarkKind::Skipped),
+        (counts.failed, MarkKind::Failed),
+        (counts.errored, MarkKind::Errored),
+        (counts.missed, MarkKind::Missed),
+        (counts.blocked, MarkKind::Blocked),
+        (counts.degraded, MarkKind::Degraded),
+        (counts.passed, MarkKind::Passed),
+        (counts.skipped, MarkKind::Skipped),
     ];
     all.into_iter().find(|(count, _)| *count > 0).map(|(_, kind)| kind)
 }
@@ -197,7 +197,7 @@ impl Recent {
         let counts = reader.rollups_of_all(now - DAY_MS, now).await?;
         let mut marks = Marks::default();
         for hour in &counts {
-            if let Some(kind) = worst(hour) {
+            if let Some(kind) = worst(hour.counts) {
                 marks.add(&hour.canary, Mark { due_ms: hour.hour_ms, duration_us: 0, convergence_us: None, kind, counted: true });
             }
         }

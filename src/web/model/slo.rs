@@ -7,7 +7,7 @@ use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::history::ProbeCounts;
+use crate::history::{ProbeCounts, RunCounts};
 
 /// How long a period is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -82,16 +82,17 @@ pub(in crate::web) fn periods(
     while let Some((from, to)) = next.filter(|_| found.len() < most) {
         let (from_ms, to_ms) = (ms(from), ms(to));
         let within = counts.iter().filter(|counts| (from_ms..to_ms).contains(&counts.start_ms));
-        let (passed, failed) = within.fold((0, 0), |(passed, failed), counts| (passed + counts.passed, failed + counts.failed));
-        let (share, burn) = judged(passed, failed, objective);
+        let mut sum = RunCounts::default();
+        within.for_each(|within| sum.add(within.counts));
+        let (share, burn) = (sum.success(), burn(sum, objective));
         let left = burn.map(|burn| 1.0 - burn);
         found.push(SloPeriod {
             name: name(by, from),
             from_ms,
             to_ms,
             is_partial: now_ms < to_ms,
-            passed,
-            failed,
+            passed: sum.passed,
+            failed: sum.failed,
             share,
             left,
             burn,
@@ -106,19 +107,13 @@ pub(in crate::web) fn begin_ms(by: SloBy, most: usize, now_ms: i64) -> i64 {
     periods(by, most, &[], None, now_ms).last().map_or(now_ms, |earliest| earliest.from_ms)
 }
 
-/// The share that passed, and the share that failed in parts of the one that may.
-fn judged(passed: u64, failed: u64, objective: Option<f64>) -> (Option<f64>, Option<f64>) {
-    let all = passed + failed;
-    if all == 0 {
-        return (None, None);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer runs than 2⁵²")]
-    let [passed, failed, all] = [passed, failed, all].map(|count| count as f64);
-    let burn = objective.filter(|objective| *objective < 1.0).map(|objective| {
-        // Without the noise of the last digits, which would turn all of a budget into less.
-        (failed / ((1.0 - objective) * all) * 1e9).round() / 1e9
-    });
-    (Some(passed / all), burn)
+/// The share that failed, in parts of the one that may.
+#[expect(clippy::cast_precision_loss, reason = "there are fewer runs than 2⁵²")]
+fn burn(counts: RunCounts, objective: Option<f64>) -> Option<f64> {
+    let objective = objective.filter(|objective| *objective < 1.0 && counts.counted() > 0)?;
+    let share = counts.failed as f64 / ((1.0 - objective) * counts.counted() as f64);
+    // Without the noise of the last digits, which would turn all of a budget into less.
+    Some((share * 1e9).round() / 1e9)
 }
 
 #[cfg(test)]
@@ -132,7 +127,7 @@ mod tests {
     }
 
     fn hour(start_ms: i64, passed: u64, failed: u64) -> ProbeCounts {
-        ProbeCounts { start_ms, passed, failed, ..ProbeCounts::default() }
+        ProbeCounts { start_ms, counts: RunCounts { passed, failed, ..RunCounts::default() } }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 
+use crate::history::RunCounts;
+
 /// `03:12:05`, in UTC.
 pub(in crate::web) fn clock(ms: i64) -> String {
     format(ms, "%H:%M:%S")
@@ -132,6 +134,21 @@ pub(in crate::web) fn clip(text: &str, most: usize) -> String {
     let mut chars = text.chars();
     let short: String = chars.by_ref().take(most).collect();
     if chars.next().is_some() { format!("{short}…") } else { short }
+}
+
+/// `3 failed, 17 passed`; empty of nothing.
+pub(in crate::web) fn counts(count: RunCounts) -> String {
+    let all = [
+        (count.failed, "failed"),
+        (count.errored, "errored"),
+        (count.missed, "missed"),
+        (count.blocked, "blocked"),
+        (count.skipped, "skipped"),
+        (count.degraded, "degraded"),
+        (count.passed - count.degraded.min(count.passed), "passed"),
+    ];
+    let said: Vec<String> = all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    said.join(", ")
 }
 
 #[cfg(test)]

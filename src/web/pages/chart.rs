@@ -362,7 +362,7 @@ pub(super) fn map(probe: &str, bins: Bins, regions: &[RegionBins]) -> Vec<MapRow
                     moment(bins, start),
                     region.region,
                     words::percent(share),
-                    region.bins[bin].words()
+                    words::counts(region.bins[bin])
                 ),
             })
         };

@@ -1,6 +1,8 @@
-//! The days of a component, from the hourly sums of its probes. Pure.
+//! The days of a component, from the counts of its probes. Pure.
 
 use std::collections::BTreeMap;
+
+use crate::history::RunCounts;
 
 use super::model::{PublicDay, PublicState};
 
@@ -8,28 +10,8 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 /// The share of checks that must complete on a good day of a probe that promises nothing.
 pub(super) const GOOD: f64 = 0.99;
 
-/// Counted runs of a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: u64,
-    pub(super) failed: u64,
-}
-
-impl Counts {
-    pub(super) fn add(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than a double has")]
-    fn share(self) -> Option<f64> {
-        let all = self.passed + self.failed;
-        (all > 0).then(|| self.passed as f64 / all as f64)
-    }
-}
-
 /// Counted runs by the begin of their day, in UTC.
-pub(super) type ByDay = BTreeMap<i64, Counts>;
+pub(super) type ByDay = BTreeMap<i64, RunCounts>;
 
 /// The begin of a moment's day.
 pub(super) fn day_of(ms: i64) -> i64 {
@@ -41,7 +23,7 @@ pub(super) fn history(counts: &ByDay, days: u32, good: f64, now_ms: i64) -> Vec<
     let today = day_of(now_ms);
     let day = |ago: i64| {
         let day_ms = today - ago * DAY_MS;
-        let share = counts.get(&day_ms).copied().unwrap_or_default().share();
+        let share = counts.get(&day_ms).copied().unwrap_or_default().success();
         PublicDay { day_ms, state: share.map_or(PublicState::Unknown, |share| judged(share, good)), share }
     };
     (0..i64::from(days)).rev().map(day).collect()
@@ -64,9 +46,9 @@ fn judged(share: f64, good: f64) -> PublicState {
 /// The share of all these days.
 pub(super) fn share(counts: &ByDay, days: u32, now_ms: i64) -> Option<f64> {
     let since = day_of(now_ms) - (i64::from(days) - 1) * DAY_MS;
-    let mut all = Counts::default();
+    let mut all = RunCounts::default();
     counts.range(since..=day_of(now_ms)).for_each(|(_, day)| all.add(*day));
-    all.share()
+    all.success()
 }
 
 #[cfg(test)]
@@ -76,7 +58,11 @@ mod tests {
     const NOW: i64 = 1_795_392_000_000 + 12 * 3_600_000;
 
     fn by_day(of: &[(i64, u64, u64)]) -> ByDay {
-        of.iter().map(|(ago, passed, failed)| (day_of(NOW) - ago * DAY_MS, Counts { passed: *passed, failed: *failed })).collect()
+        of.iter()
+            .map(|(ago, passed, failed)| {
+                (day_of(NOW) - ago * DAY_MS, RunCounts { passed: *passed, failed: *failed, ..RunCounts::default() })
+            })
+            .collect()
     }
 
     #[test]

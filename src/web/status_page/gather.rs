@@ -12,7 +12,7 @@ use crate::schedule::{Pause, PauseTarget};
 use crate::web::Api;
 use crate::web::model::{Snapshot, staleness};
 
-use super::days::{ByDay, Counts, DAY_MS, GOOD, day_of, history, share};
+use super::days::{ByDay, DAY_MS, GOOD, day_of, history, share};
 use super::incidents::{is_public, of_component};
 use super::model::{PublicComponent, PublicIncident, PublicPage, PublicRegion};
 use super::state::{Seen, of_incidents, seen, state};
@@ -55,7 +55,7 @@ pub(super) async fn days(api: &Api, page: &StatusPage, now_ms: i64) -> Result<Da
             RollupFilter { probe: name.to_string(), canary: None, since_ms: since(page, now_ms), until_ms: now_ms, by_day: true };
         for counts in api.reader.counts_of_probe(filter).await? {
             let day = days.entry(Arc::clone(name)).or_default().entry(day_of(counts.start_ms)).or_default();
-            day.add(Counts { passed: counts.passed, failed: counts.failed });
+            day.add(counts.counts);
         }
     }
     Ok(days)

@@ -2,7 +2,7 @@
 //!
 //! It is made of an allow-list: [`model`] has no field for a name of a probe, a host, a step, a body or an error, so that none can be
 //! shown, and [`gather`] fills it only from what `[status_page]` chose. States come from the status of alerting alone ([`state`]), days
-//! from the hourly sums ([`days`]), incidents and their public notes from the store ([`incidents`]), windows from the plan
+//! from the counts of hours and days ([`days`]), incidents and their public notes from the store ([`incidents`]), windows from the plan
 //! ([`windows`]). [`render`] makes the files of it, the same for the page and for a copy in a bucket. One that is some seconds old
 //! serves all viewers ([`shared`]). It holds no state of its own and decides nothing.
 //!

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use serinus::plan::Service;
 
-/// A probe beside the shipped ones, with what they do not have: soft bounds, a quantile of whole runs, an owner that is awkward.
+/// A probe with what they do not have: soft bounds, a quantile of whole runs, an owner that is awkward.
 const SEARCH: &str = r#"
 name = "search"
 owner = "it's \"search\" {{ $labels.x }} \\ 1"
@@ -32,7 +32,21 @@ latency = { p95 = "2s" }
 window = "24h"
 "#;
 
-/// The shipped probes and one more, from one of two regions whose processes share no store.
+/// One that runs often, is confirmed, and fails with another.
+const BASKET: &str = r#"
+name = "basket"
+needs = ["search"]
+every = "10s"
+confirm = "3s"
+deadline = "9s"
+alert.page_after = 20
+[[step]]
+name = "look"
+http.get = "{{ api }}/basket"
+expect = ["status == 200"]
+"#;
+
+/// The shipped probes and two more, from one of two regions whose processes share no store.
 pub(super) fn service() -> Service {
     with("region = \"eu\"\nregions = [\"eu\", \"us\"]\n", "public_url = \"https://serinus.example.com\"")
 }
@@ -42,11 +56,12 @@ pub(super) fn with(top: &str, alerting: &str) -> Service {
     let folder = tempfile::tempdir().expect("a folder");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/*.toml");
     let text = format!(
-        "{top}probes = [{:?}, \"search.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
+        "{top}probes = [{:?}, \"search.toml\", \"basket.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
          canary_password = {{ env = \"CANARY_PASSWORD\" }}\n[notify]\nnone = true\n[alerting]\n{alerting}\n",
         shipped.display().to_string()
     );
     std::fs::write(folder.path().join("search.toml"), SEARCH).expect("it is written");
+    std::fs::write(folder.path().join("basket.toml"), BASKET).expect("it is written");
     let config = folder.path().join("serinus.toml");
     std::fs::write(&config, text).expect("it is written");
     loaded(&config)

@@ -99,7 +99,7 @@ fn a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target() {
     let probes: Vec<String> = names
         .iter()
         .map(|name| {
-            let probe = probe(name, target.address, "[alert]\npage_after = 1");
+            let probe = probe(name, target.address, "[alert]\npage_after = 1").replace("5s", "900ms");
             match *name {
                 // An attempt that is over long before the deadline, and one that is not over by then.
                 "slow" => probe.replace("http.get", "timeout = \"300ms\"\nhttp.get"),

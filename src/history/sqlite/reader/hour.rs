@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::rollup::reasons;
 use crate::history::encoding::hour::{steps_from_bytes, ticks_from_bytes};
 use crate::history::retention_clock::HOUR_MS;
-use crate::history::{HOURS_OF_ALL, HourCounts, RollupView, Sketch, TICKS, TickView};
+use crate::history::{HOURS_OF_ALL, HourCounts, RollupView, RunCounts, Sketch, TICKS, TickView};
 
 /// Hours of a canary that something may lie in.
 const OF_CANARY: &str =
@@ -39,13 +39,7 @@ pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i
             Ok(HourCounts {
                 canary: Arc::clone(names.entry(row.get(8)?).or_insert_with(|| name.into())),
                 hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
-                passed: row.get(1)?,
-                failed: row.get(2)?,
-                errored: row.get(3)?,
-                missed: row.get(4)?,
-                blocked: row.get(5)?,
-                skipped: row.get(6)?,
-                degraded: row.get(7)?,
+                counts: counts(row)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -58,11 +52,9 @@ pub(super) fn end(until_ms: i64) -> i64 {
     until_ms.div_euclid(HOUR_MS) + i64::from(until_ms.rem_euclid(HOUR_MS) > 0)
 }
 
-/// From the number of an hour, or of what is as long as this, and the columns of [`ROLLUP`].
-pub(super) fn rollup(row: &Row<'_>, unit_ms: i64) -> rusqlite::Result<RollupView> {
-    let durations = Sketch::from_bytes(row.get_ref(8)?.as_blob()?);
-    Ok(RollupView {
-        start_ms: row.get::<_, i64>(0)? * unit_ms,
+/// From the columns after the first: passed, failed, errored, missed, blocked, skipped, degraded.
+pub(super) fn counts(row: &Row<'_>) -> rusqlite::Result<RunCounts> {
+    Ok(RunCounts {
         passed: row.get(1)?,
         failed: row.get(2)?,
         errored: row.get(3)?,
@@ -70,6 +62,15 @@ pub(super) fn rollup(row: &Row<'_>, unit_ms: i64) -> rusqlite::Result<RollupView
         blocked: row.get(5)?,
         skipped: row.get(6)?,
         degraded: row.get(7)?,
+    })
+}
+
+/// From the number of an hour, or of what is as long as this, and the columns of [`ROLLUP`].
+pub(super) fn rollup(row: &Row<'_>, unit_ms: i64) -> rusqlite::Result<RollupView> {
+    let durations = Sketch::from_bytes(row.get_ref(8)?.as_blob()?);
+    Ok(RollupView {
+        start_ms: row.get::<_, i64>(0)? * unit_ms,
+        counts: counts(row)?,
         durations,
         reasons: reasons(row.get(9)?),
         steps: steps_from_bytes(row.get_ref(10)?.as_blob_or_null()?.unwrap_or_default()),

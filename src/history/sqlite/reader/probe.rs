@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, params};
 
 use super::super::days::{self, Summed};
-use super::hour::{ROLLUP, end, rollup};
+use super::hour::{self, ROLLUP, end, rollup};
 use crate::history::retention_clock::{DAY_MS, HOUR_MS};
 use crate::history::{HOURS_OF_PROBE, ProbeCounts, ProbeRollups, RollupFilter};
 
@@ -76,16 +76,7 @@ pub(super) fn counts(connection: &Connection, filter: &RollupFilter) -> rusqlite
              WHERE {OF_PROBE} AND {column} >= ?3 AND {column} < ?4 GROUP BY {column} ORDER BY {column}"
         ))?;
         let rows = rows.query_map(params![filter.probe, filter.canary, numbers.start, numbers.end], |row| {
-            Ok(ProbeCounts {
-                start_ms: row.get::<_, i64>(0)? * unit_ms,
-                passed: row.get(1)?,
-                failed: row.get(2)?,
-                errored: row.get(3)?,
-                missed: row.get(4)?,
-                blocked: row.get(5)?,
-                skipped: row.get(6)?,
-                degraded: row.get(7)?,
-            })
+            Ok(ProbeCounts { start_ms: row.get::<_, i64>(0)? * unit_ms, counts: hour::counts(row)? })
         })?;
         for row in rows {
             counts.push(row?);

@@ -26,10 +26,10 @@ fn hours_that_format_3_counted_stay_and_what_comes_is_counted_in_full() {
     let (store, restored) = open(directory.path());
     assert_eq!(restored.damaged, None);
     let rollups = || store.questions().rollups("p/eu", at_ms(0), at_ms(3_600)).unwrap();
-    assert_eq!((rollups()[0].passed, rollups()[0].durations.count(), rollups()[0].steps.len()), (3, 3, 0));
+    assert_eq!((rollups()[0].counts.passed, rollups()[0].durations.count(), rollups()[0].steps.len()), (3, 3, 0));
     store.record(runs([run(&eu, Verdict::Passed, 60)]));
     settle(&store);
     store.housekeep(at(70)).blocking_recv().unwrap();
-    assert_eq!((rollups()[0].passed, rollups()[0].durations.count(), rollups()[0].steps[0].reached), (4, 4, 1));
+    assert_eq!((rollups()[0].counts.passed, rollups()[0].durations.count(), rollups()[0].steps[0].reached), (4, 4, 1));
     assert_eq!(store.questions().ticks("p/eu", i64::MIN, i64::MAX).unwrap().len(), 1);
 }

@@ -33,5 +33,5 @@ fn no_run_of_format_4_is_degraded_and_those_that_come_may_be() {
     let list = |degraded| store.questions().runs(&RunFilter { degraded, ..RunFilter::default() }, 10, None).unwrap().items;
     assert_eq!((list(false).len(), list(true).len()), (4, 1));
     let hour = &store.questions().rollups("p/eu", at_ms(0), at_ms(3_600)).unwrap()[0];
-    assert_eq!((hour.passed, hour.degraded), (4, 1));
+    assert_eq!((hour.counts.passed, hour.counts.degraded), (4, 1));
 }

@@ -32,5 +32,5 @@ fn a_file_of_format_5_gives_marks_of_its_runs_and_takes_events() {
     let marks = store.questions().marks(at_ms(0), None, 10).unwrap().marks;
     assert_eq!(marks.iter().map(|mark| mark.convergence_us).collect::<Vec<_>>(), [Some(29_000), Some(29_000)]);
     let hours = store.questions().rollups_of_all(at_ms(0), at_ms(3_600)).unwrap();
-    assert_eq!((hours[0].passed, hours[0].failed), (1, 1));
+    assert_eq!((hours[0].counts.passed, hours[0].counts.failed), (1, 1));
 }

@@ -6,9 +6,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::base::time::signed_millis;
+use crate::history::RunCounts;
 use crate::plan::Slo;
-
-use super::Count;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -59,7 +58,7 @@ pub(super) fn is_by_day(window: Duration) -> bool {
 
 /// The budget of an objective; none if it says nothing of success. Given is how runs of its window ended, by when an hour or a day
 /// began. What alerting knows of what is left goes before what these say.
-pub(super) fn budget(slo: &Slo, counts: &[(i64, Count)], left: Option<f64>, now_ms: i64) -> Option<Budget> {
+pub(super) fn budget(slo: &Slo, counts: &[(i64, RunCounts)], left: Option<f64>, now_ms: i64) -> Option<Budget> {
     let objective = slo.success?;
     let from_ms = now_ms.saturating_sub(signed_millis(slo.window));
     let (failed, all) = summed(counts.iter());
@@ -84,12 +83,12 @@ fn left_after(failed: u64, may_fail: f64) -> f64 {
 }
 
 /// How many failed, and how many passed or failed.
-fn summed<'a>(counts: impl Iterator<Item = &'a (i64, Count)>) -> (u64, u64) {
+fn summed<'a>(counts: impl Iterator<Item = &'a (i64, RunCounts)>) -> (u64, u64) {
     counts.fold((0, 0), |(failed, all), (_, count)| (failed + count.failed, all + count.counted()))
 }
 
 /// The course in steps that are at least so long.
-fn course(counts: &[(i64, Count)], (from_ms, now_ms): (i64, i64), least_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
+fn course(counts: &[(i64, RunCounts)], (from_ms, now_ms): (i64, i64), least_ms: i64, may_fail: f64) -> Vec<(i64, f64)> {
     let step = ((now_ms - from_ms) / POINTS).max(least_ms).min((now_ms - from_ms).max(1));
     let mut failed = vec![0_u64; usize::try_from((now_ms - from_ms) / step + 1).unwrap_or(1)];
     for (at_ms, count) in counts {
@@ -110,7 +109,7 @@ fn course(counts: &[(i64, Count)], (from_ms, now_ms): (i64, i64), least_ms: i64,
 
 /// When so many more runs will have failed; none if that is not within another window, or if the present share of failures is
 /// allowed for ever.
-fn gone(counts: &[(i64, Count)], objective: f64, may_still_fail: f64, (now_ms, window): (i64, Duration)) -> Option<i64> {
+fn gone(counts: &[(i64, RunCounts)], objective: f64, may_still_fail: f64, (now_ms, window): (i64, Duration)) -> Option<i64> {
     let since = now_ms.div_euclid(HOUR_MS) * HOUR_MS - HOUR_MS;
     let (failed, all) = summed(counts.iter().filter(|(at_ms, _)| *at_ms >= since));
     // A share such as 0.9 has no exact binary form, and one failure of ten must count as the tenth that is allowed.
@@ -134,11 +133,11 @@ mod tests {
     }
 
     /// Each hour of a day 10 runs, with so many failures in each of the last hours.
-    fn day(failures: &[u64]) -> Vec<(i64, Count)> {
+    fn day(failures: &[u64]) -> Vec<(i64, RunCounts)> {
         let failed = |at: usize| failures.get((at + failures.len()).wrapping_sub(24)).copied().unwrap_or(0);
         let hour = |at: usize| {
             let start = NOW - HOUR_MS * (24 - i64::try_from(at).unwrap());
-            (start, Count { passed: 10 - failed(at), failed: failed(at), ..Count::default() })
+            (start, RunCounts { passed: 10 - failed(at), failed: failed(at), ..RunCounts::default() })
         };
         (0..24).map(hour).collect()
     }

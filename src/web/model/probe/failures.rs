@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::history::RunCounts;
 use crate::outcome::{Reason, Verdict};
 
-use super::{Bins, Count, Part};
+use super::{Bins, Part};
 
 /// Reasons that are told apart; further ones are "other".
 const REASONS: usize = 5;
@@ -70,9 +71,9 @@ pub(in crate::web) struct RegionBins {
     /// Its name.
     pub(in crate::web) region: String,
     /// How runs ended in each bin.
-    pub(in crate::web) bins: Vec<Count>,
+    pub(in crate::web) bins: Vec<RunCounts>,
     /// How they ended in all of them.
-    pub(in crate::web) count: Count,
+    pub(in crate::web) count: RunCounts,
 }
 
 /// Every region that had runs, by name.
@@ -82,8 +83,8 @@ pub(in crate::web) fn regions(bins: Bins, parts: &[Part]) -> Vec<RegionBins> {
         let Some(bin) = bins.of(part.at_ms) else { continue };
         let known = found.entry(part.region()).or_insert_with(|| RegionBins {
             region: part.region().to_owned(),
-            bins: vec![Count::default(); bins.count()],
-            count: Count::default(),
+            bins: vec![RunCounts::default(); bins.count()],
+            count: RunCounts::default(),
         });
         known.bins[bin].add(part.count);
         known.count.add(part.count);

@@ -30,7 +30,6 @@ pub(in crate::web) use facts::{Need, SubjectRow, TickRow, needs, next_ticks, sub
 pub(in crate::web) use failures::{ReasonBins, RegionBins, reasons, regions};
 pub(in crate::web) use funnel::{FunnelStep, funnel};
 pub(in crate::web) use list::{Listed, listed};
-use part::Count;
 pub(in crate::web) use part::Part;
 use part::{of_hours, of_marks};
 pub(in crate::web) use parts::Parts;

@@ -5,110 +5,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::history::{ProbeCounts, RollupView, Sketch, StepHour};
+use crate::history::{RollupView, RunCounts, Sketch, StepHour};
 use crate::web::model::recent::{Mark, MarkKind};
 
 use super::Spread;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Runs by how they ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(in crate::web) struct Count {
-    /// The degraded ones among them.
-    pub(in crate::web) passed: u64,
-    pub(in crate::web) failed: u64,
-    pub(in crate::web) errored: u64,
-    pub(in crate::web) missed: u64,
-    pub(in crate::web) blocked: u64,
-    pub(in crate::web) skipped: u64,
-    pub(in crate::web) degraded: u64,
-}
-
-impl Count {
-    fn of_hour(hour: &RollupView) -> Self {
-        let RollupView { passed, failed, errored, missed, blocked, skipped, degraded, .. } = *hour;
-        Self { passed, failed, errored, missed, blocked, skipped, degraded }
+fn of_kind(kind: MarkKind) -> RunCounts {
+    let mut count = RunCounts::default();
+    match kind {
+        MarkKind::Passed => count.passed = 1,
+        MarkKind::Degraded => (count.passed, count.degraded) = (1, 1),
+        MarkKind::Failed => count.failed = 1,
+        MarkKind::Errored => count.errored = 1,
+        MarkKind::Missed => count.missed = 1,
+        MarkKind::Blocked => count.blocked = 1,
+        MarkKind::Skipped => count.skipped = 1,
     }
-
-    /// Of all canaries of a probe together.
-    pub(super) fn of(counts: &ProbeCounts) -> Self {
-        let ProbeCounts { start_ms: _, passed, failed, errored, missed, blocked, skipped, degraded } = *counts;
-        Self { passed, failed, errored, missed, blocked, skipped, degraded }
-    }
-
-    fn of_mark(kind: MarkKind) -> Self {
-        let mut count = Self::default();
-        match kind {
-            MarkKind::Passed => count.passed = 1,
-            MarkKind::Degraded => (count.passed, count.degraded) = (1, 1),
-            MarkKind::Failed => count.failed = 1,
-            MarkKind::Errored => count.errored = 1,
-            MarkKind::Missed => count.missed = 1,
-            MarkKind::Blocked => count.blocked = 1,
-            MarkKind::Skipped => count.skipped = 1,
-        }
-        count
-    }
-
-    /// Adds another.
-    pub(in crate::web) fn add(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.errored += other.errored;
-        self.missed += other.missed;
-        self.blocked += other.blocked;
-        self.skipped += other.skipped;
-        self.degraded += other.degraded;
-    }
-
-    /// All of them.
-    pub(in crate::web) fn total(self) -> u64 {
-        self.passed + self.failed + self.errored + self.missed + self.blocked + self.skipped
-    }
-
-    /// Those that count for an objective.
-    pub(in crate::web) fn counted(self) -> u64 {
-        self.passed + self.failed
-    }
-
-    /// The share of those that passed; none without any.
-    pub(in crate::web) fn success(self) -> Option<f64> {
-        (self.counted() > 0).then(|| self.passed as f64 / self.counted() as f64)
-    }
-
-    /// The worst that any of them is; none of nothing.
-    pub(in crate::web) fn worst(self) -> Option<MarkKind> {
-        let all = [
-            (self.failed, MarkKind::Failed),
-            (self.errored, MarkKind::Errored),
-            (self.missed, MarkKind::Missed),
-            (self.blocked, MarkKind::Blocked),
-            (self.degraded, MarkKind::Degraded),
-            (self.passed, MarkKind::Passed),
-            (self.skipped, MarkKind::Skipped),
-        ];
-        all.into_iter().find(|(count, _)| *count > 0).map(|(_, kind)| kind)
-    }
-
-    /// `3 failed, 17 passed`; empty of nothing.
-    pub(in crate::web) fn words(self) -> String {
-        let all = [
-            (self.failed, "failed"),
-            (self.errored, "errored"),
-            (self.missed, "missed"),
-            (self.blocked, "blocked"),
-            (self.skipped, "skipped"),
-            (self.degraded, "degraded"),
-            (self.passed - self.degraded.min(self.passed), "passed"),
-        ];
-        let said: Vec<String> =
-            all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        said.join(", ")
-    }
+    count
 }
 
 /// The runs of a canary in an hour, or one of the last hour.
@@ -119,7 +34,7 @@ pub(in crate::web) struct Part {
     /// When it begins, milliseconds since the epoch.
     pub(in crate::web) at_ms: i64,
     /// How they ended.
-    pub(in crate::web) count: Count,
+    pub(in crate::web) count: RunCounts,
     /// How long whole runs took; a failed one is lost.
     pub(in crate::web) durations: Spread,
     /// How long what was waited for took; a failed run is lost. Nothing where nothing is waited for.
@@ -154,7 +69,7 @@ fn of_mark(canary: &str, mark: &Mark, waits: bool) -> Part {
         MarkKind::Failed => (Spread::lost_one(), lost()),
         MarkKind::Skipped | MarkKind::Blocked | MarkKind::Missed | MarkKind::Errored => Default::default(),
     };
-    let count = Count::of_mark(mark.kind);
+    let count = of_kind(mark.kind);
     let canary = canary.to_owned();
     Part { canary, at_ms: mark.due_ms, count, durations, waits: waited, ..Part::default() }
 }
@@ -188,7 +103,7 @@ pub(in crate::web) fn of_hours(hours: Vec<(String, RollupView)>, marks: &[Part],
 }
 
 fn of_hour(canary: String, hour: RollupView, wait: Option<&str>) -> Part {
-    let count = Count::of_hour(&hour);
+    let count = hour.counts;
     let waited = wait.and_then(|wait| hour.steps.iter().find(|step| step.name == wait));
     let waits = match (wait, waited) {
         (None, _) => Spread::default(),
@@ -206,6 +121,7 @@ fn of_hour(canary: String, hour: RollupView, wait: Option<&str>) -> Part {
 pub(super) mod tests {
     use super::super::Quantile;
     use super::*;
+    use crate::web::model::{recent::worst, words};
 
     /// An hour of a canary in which so many passed after a second and so many failed.
     pub(in super::super) fn hour(hour_ms: i64, passed: u64, failed: u64) -> RollupView {
@@ -221,13 +137,7 @@ pub(super) mod tests {
         };
         RollupView {
             start_ms: hour_ms,
-            passed,
-            failed,
-            errored: 0,
-            missed: 0,
-            blocked: 0,
-            skipped: 0,
-            degraded: 0,
+            counts: RunCounts { passed, failed, ..RunCounts::default() },
             durations,
             reasons: BTreeMap::from([("expectation".to_owned(), failed)]),
             steps: vec![step],
@@ -264,9 +174,9 @@ pub(super) mod tests {
 
     #[test]
     fn the_worst_of_a_bin_is_a_failure_where_there_is_one() {
-        let count = Count { passed: 50, failed: 1, errored: 3, ..Count::default() };
-        assert_eq!((count.worst(), Count::default().worst()), (Some(MarkKind::Failed), None));
-        assert_eq!(count.words(), "1 failed, 3 errored, 50 passed");
-        assert_eq!((count.success(), Count::default().success()), (Some(50.0 / 51.0), None));
+        let count = RunCounts { passed: 50, failed: 1, errored: 3, ..RunCounts::default() };
+        assert_eq!((worst(count), worst(RunCounts::default())), (Some(MarkKind::Failed), None));
+        assert_eq!(words::counts(count), "1 failed, 3 errored, 50 passed");
+        assert_eq!((count.success(), RunCounts::default().success()), (Some(50.0 / 51.0), None));
     }
 }

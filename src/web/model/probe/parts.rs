@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::base::time::signed_millis;
-use crate::history::ProbeCounts;
+use crate::history::{ProbeCounts, RunCounts};
 use crate::plan::{Probe, Slo};
 use crate::web::model::recent::Mark;
 
 use super::answers::{Answers, Marks, Question};
-use super::{Bins, Budget, Count, Part, Range, budget, of_hours, of_marks, waited};
+use super::{Bins, Budget, Part, Range, budget, of_hours, of_marks, waited};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -70,11 +70,12 @@ impl Parts {
 
     /// The budget of the objective; see [`budget`](budget()).
     pub(in crate::web) fn budget(&self, slo: &Slo, left: Option<f64>, now_ms: i64) -> Option<Budget> {
-        let earlier = self.earlier.iter().map(|counts| (counts.start_ms, Count::of(counts)));
+        let earlier = self.earlier.iter().map(|counts| (counts.start_ms, counts.counts));
         let later = self.hours.iter().filter(|part| part.at_ms >= self.from_ms).map(|part| (part.at_ms, part.count));
         // The window begins within an hour, which counts whole.
         let from_ms = now_ms.saturating_sub(signed_millis(slo.window)) - HOUR_MS;
-        let counts: Vec<(i64, Count)> = earlier.chain(later).filter(|(at_ms, _)| *at_ms > from_ms && *at_ms <= now_ms).collect();
+        let counts: Vec<(i64, RunCounts)> =
+            earlier.chain(later).filter(|(at_ms, _)| *at_ms > from_ms && *at_ms <= now_ms).collect();
         budget(slo, &counts, left, now_ms)
     }
 }

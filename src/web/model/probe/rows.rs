@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::alert::status::{CanaryStatus, Health};
+use crate::history::RunCounts;
 use crate::web::model::overview::encoded;
+use crate::web::model::recent::{Mark, worst};
 use crate::web::model::strip::{WIDTH, class, outline, strip};
-use crate::web::model::{recent::Mark, words};
+use crate::web::model::words;
 
-use super::{Bins, Count, Part};
+use super::{Bins, Part};
 
 /// Canaries beyond which a row stands for a region.
 const ROWS: usize = 24;
@@ -54,7 +56,7 @@ pub(in crate::web) struct StripRow {
     /// Its marks.
     pub(in crate::web) marks: Vec<BinMark>,
     /// How its runs of the range ended.
-    pub(in crate::web) count: Count,
+    pub(in crate::web) count: RunCounts,
 }
 
 impl StripRow {
@@ -95,7 +97,7 @@ pub(in crate::web) fn rows(
         .into_iter()
         .map(|row| {
             let all = || row.canaries.iter().filter_map(|canary| of_canary.get(canary)).flatten();
-            let mut count = Count::default();
+            let mut count = RunCounts::default();
             all().filter(|part| bins.of(part.at_ms).is_some()).for_each(|part| count.add(part.count));
             let marks = match marks {
                 Some(marks) => single(bins, &row, marks),
@@ -169,7 +171,7 @@ fn single(bins: Bins, row: &Row<'_>, marks: &BTreeMap<String, Vec<Mark>>) -> Vec
 }
 
 fn binned<'a>(probe: &str, bins: Bins, row: &Row<'_>, parts: impl Iterator<Item = &'a &'a Part>) -> Vec<BinMark> {
-    let mut counts = vec![Count::default(); bins.count()];
+    let mut counts = vec![RunCounts::default(); bins.count()];
     for part in parts {
         if let Some(count) = bins.of(part.at_ms).and_then(|bin| counts.get_mut(bin)) {
             count.add(part.count);
@@ -180,14 +182,14 @@ fn binned<'a>(probe: &str, bins: Bins, row: &Row<'_>, parts: impl Iterator<Item 
         [one] => format!("canary={}", encoded(one)),
         _ => format!("probe={}&{}", encoded(probe), row.query),
     };
-    let mark = |(bin, count): (usize, &Count)| {
-        let kind = count.worst()?;
+    let mark = |(bin, count): (usize, &RunCounts)| {
+        let kind = worst(*count)?;
         let (start, end) = (bins.start(bin), bins.start(bin + 1));
         Some(BinMark {
             class: class(kind),
             path: outline(kind, bins.axis().x(start), (room * 0.76).max(2.0)),
             href: format!("runs?{whose}&since={start}&until={end}"),
-            tip: format!("{} · {}", span(start, end), count.words()),
+            tip: format!("{} · {}", span(start, end), words::counts(*count)),
         })
     };
     counts.iter().enumerate().filter_map(mark).collect()

@@ -10,7 +10,7 @@ use super::content::{Content, Given};
 use super::*;
 use crate::alert::Status;
 use crate::alert::status::CanaryStatus;
-use crate::history::{EventView, RollupView, RunView, Sketch, StepHour};
+use crate::history::{EventView, RollupView, RunCounts, RunView, Sketch, StepHour};
 use crate::plan::{Cell, CellValue, Probe, Slo, testing};
 use crate::web::model::Snapshot;
 use crate::web::model::probe::answers::Answers;
@@ -35,13 +35,7 @@ fn hour(hour_ms: i64, passed: u64, failed: u64, steps: &[&str]) -> RollupView {
     };
     RollupView {
         start_ms: hour_ms,
-        passed,
-        failed,
-        errored: 0,
-        missed: 0,
-        blocked: 0,
-        skipped: 0,
-        degraded: 0,
+        counts: RunCounts { passed, failed, ..RunCounts::default() },
         reasons: BTreeMap::from([("expectation".to_owned(), failed)]),
         steps: steps.iter().map(step).collect(),
         durations,
