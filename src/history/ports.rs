@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     Artifact, ArtifactView, Changes, Commit, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts, WrittenPage,
+    ProbeTotal, RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
@@ -91,6 +91,10 @@ pub trait Reader: Send + Sync + 'static {
 
     /// The counts of all of them together, oldest first.
     fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>>;
+
+    /// What each probe's hours from `since_ms` until before `until_ms` come to, in the order of names, or those of one probe. Probes of
+    /// which no hour is kept do not come.
+    fn totals_of_probes(&self, probe: Option<String>, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<ProbeTotal>>;
 
     /// The counts of the hours of all canaries, ordered by hour and then by canary, as of [`rollups`](Self::rollups). At most
     /// [`HOURS_OF_ALL`] come: the newest ones.

@@ -245,6 +245,17 @@ pub struct ProbeCounts {
     pub counts: RunCounts,
 }
 
+/// What the hours within some time say of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTotal {
+    /// Its name.
+    pub probe: String,
+    /// The first hour that is kept of it at all, milliseconds since the epoch; it may lie after that time.
+    pub kept_since_ms: i64,
+    /// How its runs within that time ended.
+    pub counts: RunCounts,
+}
+
 /// An hour of a canary, or a day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollupView {

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serinus::app::{Running, ServiceParts, store_in_memory};
 use serinus::config;
-use serinus::history::{Commit, Record, Recorder as _};
+use serinus::history::{Commit, Housekeeper as _, Record, Recorder as _};
 use serinus::plan::Canary;
 use serinus::run::{Finished, RunRequest, StallLog};
 use serinus::schedule::Runner;
@@ -184,4 +184,29 @@ async fn who_follows_runs_asks_the_store_once_however_many_were_written() {
     assert_eq!((told.len(), asked), (written.len(), Questions::from([("written_runs", 1)])));
     assert_eq!(told, written);
     assert_eq!(service.running.stop().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objectives_ask_the_store_as_little_for_hundreds_of_probes_as_for_three() {
+    let mut asked = Vec::new();
+    for probes in [3, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..probes).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let service = Service::start_probes(folder.path(), &names, 2).await;
+        service.store.housekeep(SystemTime::now()).await.unwrap();
+        let (answer, questions) = service.get("/api/v1/slo").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let items = answer["items"].as_array().unwrap();
+        let failed = |item: &serde_json::Value| {
+            item["periods"].as_array().unwrap().iter().filter_map(|period| period["failed"].as_u64()).sum::<u64>()
+        };
+        assert!(items.len() == probes && items.iter().all(|item| failed(item) == 2), "{answer}");
+        // The store was begun a moment ago, and most of four weeks is not kept.
+        assert!(items[0]["periods"][3]["kept_since_ms"].is_i64(), "{answer}");
+        asked.push(questions);
+        assert_eq!(service.running.stop().await, Vec::<String>::new());
+    }
+    assert_eq!(asked[0], Questions::from([("totals_of_probes", 4)]));
+    assert_eq!(asked[0], asked[1]);
 }

@@ -15,8 +15,8 @@ use crate::history::backlog::LedgerChange;
 use crate::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
-    RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
+    PassView, ProbeCounts, ProbeRollups, ProbeTotal, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
+    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -88,6 +88,10 @@ impl Reader for SqliteStore {
 
     fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>> {
         ask(self.readers(), move |queries| queries.counts_of_probe(&filter))
+    }
+
+    fn totals_of_probes(&self, probe: Option<String>, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<ProbeTotal>> {
+        ask(self.readers(), move |queries| queries.totals_of_probes(probe.as_deref(), since_ms, until_ms))
     }
 
     fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {

@@ -23,7 +23,7 @@ use super::{artifacts, changes, events, ledger, observations};
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts, WrittenPage,
+    ProbeTotal, ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts, WrittenPage,
 };
 use crate::plan::Bodies;
 
@@ -182,6 +182,16 @@ impl Queries {
     /// Their counts together.
     pub(super) fn counts_of_probe(&self, filter: &RollupFilter) -> Result<Vec<ProbeCounts>, ReadError> {
         self.ask(|connection| probe::counts(connection, filter))
+    }
+
+    /// What each probe's hours within some time come to.
+    pub(super) fn totals_of_probes(
+        &self,
+        probe: Option<&str>,
+        since_ms: i64,
+        until_ms: i64,
+    ) -> Result<Vec<ProbeTotal>, ReadError> {
+        self.ask(|connection| probe::totals(connection, probe, since_ms, until_ms))
     }
 
     /// The counts of the hours of all canaries; the newest ones if they are too many.
