@@ -79,7 +79,8 @@ pub(in crate::web) async fn slo(
     }
     let now_ms = now_ms();
     let spans = spans_ms(wanted.by, most, now_ms);
-    let totals = totals(&api, &named, &spans).await?;
+    let since_ms = spans.last().map_or(now_ms, |(from_ms, _)| *from_ms);
+    let totals = totals(&api, &named, spans).await?;
     let mut items = Vec::new();
     for probe in plan.probes.iter().filter(|probe| named.is_empty() || named.contains(&&*probe.name)) {
         let objective = probe.slo.as_ref().and_then(|slo| slo.success);
@@ -93,7 +94,6 @@ pub(in crate::web) async fn slo(
         });
     }
     items.sort_by(|one, other| one.probe.cmp(&other.probe));
-    let since_ms = spans.last().map_or(now_ms, |(from_ms, _)| *from_ms);
     let broken: Vec<(usize, String)> =
         items.iter().enumerate().filter(|(_, probe)| probe.is_broken()).map(|(at, probe)| (at, probe.probe.clone())).collect();
     let asked = broken.into_iter().map(|(at, probe)| {
@@ -101,7 +101,9 @@ pub(in crate::web) async fn slo(
         async move { failures(&api, &probe, since_ms).await.map(|found| (at, found)) }
     });
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-    answers.into_iter().for_each(|(at, found)| items[at].failures = found);
+    for (at, found) in answers {
+        items[at].failures = found;
+    }
     Ok(Json(Page { items, next: None }))
 }
 
@@ -109,13 +111,13 @@ pub(in crate::web) async fn slo(
 async fn totals(
     api: &ApiState,
     named: &[&str],
-    spans: &[(i64, i64)],
+    spans: Vec<(i64, i64)>,
 ) -> Result<HashMap<String, (i64, Vec<ProbeCounts>)>, Failure> {
     let only = match named {
         [only] => Some((*only).to_owned()),
         _ => None,
     };
-    let asked = spans.to_vec().into_iter().map(|(from_ms, to_ms)| {
+    let asked = spans.into_iter().map(|(from_ms, to_ms)| {
         let (api, only) = (api.clone(), only.clone());
         async move { api.read(api.reader.totals_of_probes(only, from_ms, to_ms)).await.map(|totals| (from_ms, totals)) }
     });
