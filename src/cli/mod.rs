@@ -40,6 +40,7 @@ mod sweep;
 mod test;
 mod top;
 mod trigger;
+mod trigger_wait;
 mod verbs;
 
 use std::process::ExitCode;

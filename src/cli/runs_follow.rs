@@ -1,7 +1,7 @@
 //! `serinus runs --follow`: the last runs, and then each new one as it is written.
 //!
-//! It goes on from a cursor of the store, which outlives a connection and a restart of the service, so that no run is missed and none
-//! comes twice. The cursor is taken before the last runs are listed: what is written in between comes both ways, and is told once.
+//! It goes on from a cursor among the store's runs, which outlives a connection and a restart of the service, so that no run is missed
+//! and none comes twice, however much else is written. The cursor is taken before the last runs are listed: what is written in between comes both ways, and is told once.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(super) async fn follow(printer: &Printer, client: &Client, args: &RunsArgs) 
                     tell(printer, args, run);
                 }
                 if answer["is_cut"] == true {
-                    printer.note("the store was begun anew, or it was away for too long: some runs may be missing");
+                    printer.note("the service has another store now, or an older copy of it: some runs may be missing");
                 }
                 after = word(&answer, "next");
                 if answer["more"] == true {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::args::{Output, SloArgs};
-use super::client::{Client, list, word};
+use super::client::{Client, list, moment, word};
 use super::exit::Failure;
 use super::runs::line;
 use super::style::Style;
@@ -57,7 +57,7 @@ fn about(probe: &Value, style: Style) -> String {
             percent(&period["left"], 1),
             period["burn"].as_f64().map_or_else(|| "–".to_owned(), |burn| format!("{burn:.2}")),
             if period["is_partial"] == true { "  so far" } else { "" },
-        );
+        ) + &kept(period);
         let is_spent = period["left"].as_f64().is_some_and(|left| left < 0.0);
         let _ = writeln!(text, "{}", if is_spent { style.bad(&said) } else { said });
     }
@@ -65,6 +65,17 @@ fn about(probe: &Value, style: Style) -> String {
         let _ = writeln!(text, "  {}", line(run, style));
     }
     text
+}
+
+/// What is to be said where only a part of a period is kept, or nothing of it.
+fn kept(period: &Value) -> String {
+    let Some(since_ms) = period["kept_since_ms"].as_i64() else { return String::new() };
+    if since_ms >= period["to_ms"].as_i64().unwrap_or(i64::MAX) {
+        return "  not kept".to_owned();
+    }
+    let since = moment(&period["kept_since_ms"]);
+    let minutes = since.get(..16).unwrap_or(&since).replace('T', " ");
+    format!("  kept since {minutes} UTC")
 }
 
 /// A share, rounded down.
@@ -106,6 +117,20 @@ mod tests {
   2026-W45           0        0          –            –      –
 "
         );
+    }
+
+    #[test]
+    fn a_period_of_which_only_a_part_is_kept_says_so() {
+        let of = |since_ms: Value, is_partial: bool| {
+            let mut period = period("2026-11", 1, 0, [json!(1.0), json!(null), json!(null)], is_partial);
+            (period["kept_since_ms"], period["to_ms"]) = (since_ms, json!(86_400_000));
+            let text = about(&json!({ "probe": "p", "periods": [period] }), Style::PLAIN);
+            text.lines().last().unwrap_or_default().split_once('–').unwrap().1.to_owned()
+        };
+        assert!(of(json!(null), false).ends_with('–'));
+        assert!(of(json!(46_800_000), false).ends_with("–  kept since 1970-01-01 13:00 UTC"));
+        assert!(of(json!(46_800_000), true).ends_with("–  so far  kept since 1970-01-01 13:00 UTC"));
+        assert!(of(json!(86_400_000), false).ends_with("–  not kept"));
     }
 
     #[test]

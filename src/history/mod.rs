@@ -43,6 +43,7 @@ pub use rows::{
 pub use start_state::{RestoredState, RestoredTick, RestoredTry, StartState};
 pub use view::{
     Artifact, ArtifactView, Change, Changes, Comparison, EventFilter, EventView, IncidentDetail, IncidentFilter, IncidentView,
-    LedgerRows, LedgerView, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups, RollupFilter,
-    RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView, TimelineView, TryCounts, TryView, UnreadableEntry,
+    LedgerRows, LedgerView, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups, ProbeTotal,
+    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView, TimelineView, TryCounts, TryView,
+    UnreadableEntry, WrittenPage,
 };

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     Artifact, ArtifactView, Changes, Commit, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts,
+    ProbeTotal, RollupFilter, RollupView, RunDetail, RunFilter, RunView, StartState, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
@@ -60,6 +60,10 @@ pub trait Reader: Send + Sync + 'static {
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
     fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>>;
 
+    /// Runs in the order of writing. `after` is [`WrittenPage::next`] of the answer before; without it nothing comes, and `next` is
+    /// now. At most [`WrittenPage::LIMIT`] come, and fewer where many are looked through that are not wanted.
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage>;
+
     /// A run with its details.
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>>;
 
@@ -87,6 +91,10 @@ pub trait Reader: Send + Sync + 'static {
 
     /// The counts of all of them together, oldest first.
     fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>>;
+
+    /// What each probe's hours from `since_ms` until before `until_ms` come to, in the order of names, or those of one probe. Probes of
+    /// which no hour is kept do not come.
+    fn totals_of_probes(&self, probe: Option<String>, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<ProbeTotal>>;
 
     /// The counts of the hours of all canaries, ordered by hour and then by canary, as of [`rollups`](Self::rollups). At most
     /// [`HOURS_OF_ALL`] come: the newest ones.

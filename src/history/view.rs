@@ -87,6 +87,25 @@ pub struct RunView {
     pub counted: bool,
 }
 
+/// Runs in the order of writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WrittenPage {
+    /// Those that are wanted.
+    pub items: Vec<RunView>,
+    /// Where to go on.
+    pub next: String,
+    /// Whether some may be missing: this is another store, or an older copy of the same. It goes on then with what was due later than
+    /// all that was there.
+    pub is_cut: bool,
+    /// Whether there may be more by now.
+    pub more: bool,
+}
+
+impl WrittenPage {
+    /// The most runs that come at once.
+    pub const LIMIT: usize = 1_000;
+}
+
 /// A run with what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct RunDetail {
@@ -223,6 +242,17 @@ pub struct ProbeCounts {
     /// When it begins, milliseconds since the epoch.
     pub start_ms: i64,
     /// How its runs ended.
+    pub counts: RunCounts,
+}
+
+/// What the hours within some time say of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeTotal {
+    /// Its name.
+    pub probe: String,
+    /// The first hour that is kept of it at all, milliseconds since the epoch; it may lie after that time.
+    pub kept_since_ms: i64,
+    /// How its runs within that time ended.
     pub counts: RunCounts,
 }
 

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serinus::app::{Running, ServiceParts, store_in_memory};
 use serinus::config;
-use serinus::history::{Commit, Record, Recorder as _};
+use serinus::history::{Commit, Housekeeper as _, Record, Recorder as _};
 use serinus::plan::Canary;
 use serinus::run::{Finished, RunRequest, StallLog};
 use serinus::schedule::Runner;
@@ -32,32 +32,36 @@ impl Runner for Nothing {
 pub(crate) struct Service {
     pub(crate) running: Running,
     pub(crate) store: Arc<CountingStore>,
+    canaries: Vec<Arc<Canary>>,
 }
 
 impl Service {
     pub(crate) async fn start(folder: &Path, canaries: usize) -> Self {
-        Self::start_with(folder, canaries, "").await
+        Self::start_with(folder, &["p"], canaries, "").await
     }
 
-    /// With more of the service's settings.
-    pub(crate) async fn start_with(folder: &Path, canaries: usize, more: &str) -> Self {
+    /// Each of these probes has so many canaries; with more of the service's settings.
+    pub(crate) async fn start_with(folder: &Path, probes: &[&str], canaries: usize, more: &str) -> Self {
         let cells = (0..canaries / 2).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
-        let probe = format!(
-            "name = \"p\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
+        for name in probes {
+            let probe = format!(
+                "name = \"{name}\"\nsummary = \"s\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"23h\"\n\
              deadline = \"5s\"\n[slo]\nsuccess = 0.99\n[matrix]\nshard = [{cells}]\n\
              {}{}",
-            step("write"),
-            step("read")
-        );
-        std::fs::write(folder.join("p.toml"), probe).unwrap();
+                step("write"),
+                step("read")
+            );
+            std::fs::write(folder.join(format!("{name}.toml")), probe).unwrap();
+        }
         let text = format!(
-            "regions = [\"eu\", \"us\"]\nprobes = [\"p.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
+            "regions = [\"eu\", \"us\"]\nprobes = [\"p*.toml\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
              [notify.webhook]\nurl = \"http://127.0.0.1:9/\"\n{more}"
         );
         std::fs::write(folder.join("serinus.toml"), text).unwrap();
         let loaded = config::load(&folder.join("serinus.toml"), []);
         let service = loaded.service.unwrap_or_else(|| panic!("{}", loaded.diagnostics.render(false)));
-        assert_eq!(service.plan.canaries.len(), canaries);
+        assert_eq!(service.plan.canaries.len(), probes.len() * canaries);
+        let all = service.plan.canaries.clone();
         let store = CountingStore::new(store_in_memory());
         let runs = service.plan.canaries.iter().map(failed).collect();
         store.commit(Commit { runs, ..Commit::default() }).await.unwrap();
@@ -73,19 +77,25 @@ impl Service {
             self_check: None,
             source: None,
         };
-        Self { running: Running::start(parts).await.unwrap(), store }
+        Self { running: Running::start(parts).await.unwrap(), store, canaries: all }
     }
 
     /// What a page asks, but for what is asked beside all pages, which follows what is written.
     async fn asked_by(&self, path: &str) -> Questions {
-        let before = self.store.asked();
-        let page = get(self.running.address(), path).await;
+        let (page, asked) = self.get(path).await;
         assert!(page.contains("</html>"), "{path}: {page}");
+        asked
+    }
+
+    /// What a route answers, and asks.
+    async fn get(&self, path: &str) -> (String, Questions) {
+        let before = self.store.asked();
+        let answer = get(self.running.address(), path).await;
         let new = |(question, times): (&'static str, u64)| {
             let new = times - before.get(question).copied().unwrap_or_default();
             (question != "marks" && new > 0).then_some((question, new))
         };
-        self.store.asked().into_iter().filter_map(new).collect()
+        (answer, self.store.asked().into_iter().filter_map(new).collect())
     }
 }
 
@@ -158,4 +168,47 @@ async fn a_page_asks_the_store_as_little_for_a_thousand_canaries_as_for_ten() {
     for page in ["/incidents", "/maintenance", "/certificates", "/channels", "/log"] {
         assert!(total(page) <= 1, "{page}: {:?}", many[page]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_runs_asks_the_store_once_however_many_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), 10).await;
+    let (begun, _) = service.get("/api/v1/runs/written").await;
+    let begun: serde_json::Value = serde_json::from_str(&begun).unwrap();
+    let runs: Vec<_> = service.canaries.iter().flat_map(|canary| (0..50).map(|_| failed(canary))).collect();
+    let written: Vec<String> = runs.iter().map(|run| run.report.run_id.to_string()).collect();
+    service.store.commit(Commit { runs, ..Commit::default() }).await.unwrap();
+    let path = format!("/api/v1/runs/written?not_passed=true&after={}", begun["next"].as_str().unwrap());
+    let (answer, asked) = service.get(&path).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let told: Vec<&str> = answer["items"].as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
+    assert_eq!((told.len(), asked), (written.len(), Questions::from([("written_runs", 1)])));
+    assert_eq!(told, written);
+    assert_eq!(service.running.stop().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objectives_ask_the_store_as_little_for_hundreds_of_probes_as_for_three() {
+    let mut asked = Vec::new();
+    for probes in [3, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..probes).map(|number| format!("p{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let service = Service::start_with(folder.path(), &names, 2, "").await;
+        service.store.housekeep(SystemTime::now()).await.unwrap();
+        let (answer, questions) = service.get("/api/v1/slo").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let items = answer["items"].as_array().unwrap();
+        let failed = |item: &serde_json::Value| {
+            item["periods"].as_array().unwrap().iter().filter_map(|period| period["failed"].as_u64()).sum::<u64>()
+        };
+        assert!(items.len() == probes && items.iter().all(|item| failed(item) == 2), "{answer}");
+        // The store was begun a moment ago, and most of four weeks is not kept.
+        assert!(items[0]["periods"][3]["kept_since_ms"].is_i64(), "{answer}");
+        asked.push(questions);
+        assert_eq!(service.running.stop().await, Vec::<String>::new());
+    }
+    assert_eq!(asked[0], Questions::from([("totals_of_probes", 4)]));
+    assert_eq!(asked[0], asked[1]);
 }

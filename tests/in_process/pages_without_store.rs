@@ -98,7 +98,7 @@ async fn until_partial(service: &Service, is_partial: bool) -> Value {
 async fn the_status_page_says_as_of_when_its_incidents_are_and_tells_one_that_goes_on_however_many_came_since() {
     let folder = tempfile::tempdir().unwrap();
     let settings = "[status_page]\n[[status_page.component]]\nname = \"Shop\"\nprobes = [\"p\"]\n";
-    let service = Service::start_with(folder.path(), 10, settings).await;
+    let service = Service::start_with(folder.path(), &["p"], 10, settings).await;
     let open = incident(1_000, false);
     let mut incidents: Vec<IncidentRow> = (1..=250).map(|hours_ago| incident(hours_ago, true)).collect();
     incidents.push(open.clone());

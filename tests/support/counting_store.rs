@@ -10,8 +10,8 @@ use serde_json::Value;
 use serinus::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
-    RunFilter, RunView, StartState, Store, StoreStatus, TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ProbeTotal, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView,
+    RunDetail, RunFilter, RunView, StartState, Store, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use serinus::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, MissedTicks, OutcomeSink, RunReport};
 use tokio::sync::watch;
@@ -64,6 +64,7 @@ macro_rules! counted {
 
 counted! {
     runs(filter: RunFilter, limit: usize, after: Option<String>) -> Page<RunView>;
+    written_runs(filter: RunFilter, after: Option<String>, limit: usize) -> WrittenPage;
     run(run_id: String) -> Option<RunDetail>;
     newest_pass(canary: String) -> Option<PassView>;
     comparison(run_id: String) -> Comparison;
@@ -73,6 +74,7 @@ counted! {
     rollups(canary: String, since_ms: i64, until_ms: i64) -> Vec<RollupView>;
     rollups_of_probe(filter: RollupFilter) -> ProbeRollups;
     counts_of_probe(filter: RollupFilter) -> Vec<ProbeCounts>;
+    totals_of_probes(probe: Option<String>, since_ms: i64, until_ms: i64) -> Vec<ProbeTotal>;
     rollups_of_all(since_ms: i64, until_ms: i64) -> Vec<HourCounts>;
     marks(since_ms: i64, after: Option<String>, limit: usize) -> MarksPage;
     events(filter: EventFilter, limit: usize, after: Option<String>) -> Page<EventView>;

@@ -200,7 +200,7 @@ pub struct CanaryStatus {
 }
 
 /// An open incident.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct IncidentStatus {
     /// Its id.
     pub id: String,

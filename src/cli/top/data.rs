@@ -20,6 +20,7 @@ pub(super) struct Head {
     pub(super) canaries: Counts,
     pub(super) shown: Counts,
     pub(super) left_out: usize,
+    pub(super) incidents_left_out: usize,
 }
 
 /// Canaries by health.

@@ -157,7 +157,7 @@ pub(super) async fn look(client: &Client, of: &DetailOf, width: usize) -> Result
 }
 
 /// An incident's text, whose failed runs can be chosen.
-fn incident(answer: &Value, width: usize) -> Vec<DetailLine> {
+pub(super) fn incident(answer: &Value, width: usize) -> Vec<DetailLine> {
     let mut lines = plain(&incidents::full(answer, Style::PLAIN), width);
     for line in &mut lines {
         // The text names runs in lines of their own.
@@ -168,7 +168,7 @@ fn incident(answer: &Value, width: usize) -> Vec<DetailLine> {
 }
 
 /// A probe's facts, with its newest runs.
-fn about_probe(known: &Value, page: &Value) -> Vec<DetailLine> {
+pub(super) fn about_probe(known: &Value, page: &Value) -> Vec<DetailLine> {
     let mut lines = Vec::new();
     let mut say = |text: String| lines.push(DetailLine { text, to: None });
     let summary = word(known, "summary");

@@ -12,6 +12,8 @@ use super::state::TopState;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Entry<'s> {
     Incident(&'s Incident),
+    /// So many incidents that are not told.
+    MoreIncidents(usize),
     Probe(&'s Probe),
     Row(&'s Probe, &'s Row),
 }
@@ -21,6 +23,7 @@ impl Entry<'_> {
     pub(super) fn key(&self) -> String {
         match self {
             Self::Incident(incident) => format!("incident {}", incident.id),
+            Self::MoreIncidents(_) => "more incidents".to_owned(),
             Self::Probe(probe) => Self::key_of_probe(&probe.name),
             Self::Row(probe, row) => format!("row {} {}", probe.name, row.canary.as_deref().unwrap_or(&row.name)),
         }
@@ -34,7 +37,7 @@ impl Entry<'_> {
     /// The probe that it belongs to.
     pub(super) fn probe(&self) -> Option<&Probe> {
         match self {
-            Self::Incident(_) => None,
+            Self::Incident(_) | Self::MoreIncidents(_) => None,
             Self::Probe(probe) | Self::Row(probe, _) => Some(probe),
         }
     }
@@ -43,6 +46,7 @@ impl Entry<'_> {
     pub(super) fn incident(&self) -> Option<String> {
         match self {
             Self::Incident(incident) => Some(incident.id.clone()),
+            Self::MoreIncidents(_) => None,
             Self::Probe(probe) => probe.incident.clone(),
             Self::Row(probe, row) => row.incident.clone().or_else(|| probe.incident.clone()),
         }
@@ -52,6 +56,8 @@ impl Entry<'_> {
 /// The rows, from the top.
 pub(super) fn entries(state: &TopState) -> Vec<Entry<'_>> {
     let mut all: Vec<Entry<'_>> = state.incidents.iter().map(Entry::Incident).collect();
+    let more = state.head.as_ref().map_or(0, |head| head.incidents_left_out);
+    all.extend((more > 0).then_some(Entry::MoreIncidents(more)));
     for probe in &state.probes {
         all.push(Entry::Probe(probe));
         let is_opened = state.opened.contains(&probe.name);

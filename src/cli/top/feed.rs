@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
 use crate::cli::client::Client;
 use crate::cli::exit::Failure;
@@ -36,24 +37,39 @@ pub(super) enum Heard {
 
 /// Listens until it is dropped.
 pub(super) struct Feed {
+    client: Arc<Client>,
+    query: Vec<(&'static str, String)>,
     heard: mpsc::Receiver<Heard>,
     listening: AbortHandle,
+    /// When it is begun anew, since what listened has died.
+    again_at: Option<Instant>,
 }
 
 impl Feed {
     /// Listens to a service; the first answer, where there is one already, saves asking.
     pub(super) fn start(client: Arc<Client>, query: Vec<(&'static str, String)>, first: Option<reqwest::Response>) -> Self {
         let (tell, heard) = mpsc::channel(WAITING);
-        let listening = tokio::spawn(listen(client, query, first, tell)).abort_handle();
-        Self { heard, listening }
+        let listening = tokio::spawn(listen(Arc::clone(&client), query.clone(), first, tell)).abort_handle();
+        Self { client, query, heard, listening, again_at: None }
     }
 
-    /// What comes next.
+    /// What comes next. It may be dropped and asked for again.
     pub(super) async fn next(&mut self) -> Heard {
-        match self.heard.recv().await {
-            Some(heard) => heard,
-            // It goes on until it is dropped.
-            None => std::future::pending().await,
+        loop {
+            if let Some(heard) = self.heard.recv().await {
+                return heard;
+            }
+            // It goes on until it is dropped, so that only a panic has ended it.
+            match self.again_at {
+                None => {
+                    self.again_at = Some(Instant::now() + AGAIN.1);
+                    return Heard::Lost("what listens to the service died, which is a defect; it is begun anew".to_owned());
+                }
+                Some(at) => {
+                    sleep_until(at).await;
+                    *self = Self::start(Arc::clone(&self.client), self.query.clone(), None);
+                }
+            }
         }
     }
 }
@@ -154,7 +170,31 @@ fn read(event: &SseEvent) -> serde_json::Result<Option<Heard>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::cli::args::ServiceArgs;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_listens_and_dies_is_said_and_begun_anew() {
+        let args = ServiceArgs { url: Some("http://127.0.0.1:1".to_owned()), token: None };
+        let client = Arc::new(Client::new(&args, None).unwrap());
+        let mut feed = Feed::start(client, Vec::new(), None);
+        feed.listening.abort();
+        while !feed.listening.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(feed.next().await, Heard::Lost(why) if why.contains("is begun anew")));
+        let died = Instant::now();
+        // Whoever draws asks again and again.
+        let heard = loop {
+            tokio::select! {
+                heard = feed.next() => break heard,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        };
+        assert!(matches!(heard, Heard::Lost(why) if why.contains("the service at http://127.0.0.1:1")));
+        assert!(died.elapsed() >= AGAIN.1);
+    }
 
     #[test]
     fn an_event_that_this_version_does_not_know_is_passed_over_and_a_broken_one_is_not() {

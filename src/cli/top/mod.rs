@@ -166,7 +166,7 @@ impl Top {
             Some(Answer::Done(Err(failure)) | Answer::Detail(_, Err(failure))) => {
                 self.state.say(printable(&failure.message), true, now);
             }
-            None => {}
+            None => self.state.say("a question to the service ended badly, which is a defect", true, now),
         }
     }
 }

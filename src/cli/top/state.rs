@@ -66,6 +66,8 @@ pub(super) struct TopState {
     /// Why nothing is heard.
     pub(super) lost: Option<String>,
     pub(super) filter: String,
+    /// Whether nothing was heard yet with this filter.
+    pub(super) is_filtering: bool,
     /// Probes of which every canary is shown.
     pub(super) opened: BTreeSet<String>,
     /// What is selected, by its key.
@@ -92,7 +94,7 @@ impl TopState {
         match event {
             Heard::Head(head) => self.head = Some(head),
             Heard::Incidents(incidents) => self.incidents = incidents,
-            Heard::Probes(probes) => self.probes = probes,
+            Heard::Probes(probes) => (self.probes, self.is_filtering) = (probes, false),
             Heard::Beat | Heard::Lost(_) => {}
         }
         self.keep_selection();
@@ -102,6 +104,12 @@ impl TopState {
     pub(super) fn stale_for(&self, now: Instant) -> Option<Duration> {
         let silent = now.saturating_duration_since(self.heard_at?);
         (silent >= STALE).then_some(silent)
+    }
+
+    /// Why there is nothing to show yet, or nothing new any more.
+    pub(super) fn trouble(&self, now: Instant) -> Option<&String> {
+        let is_old = self.head.is_none() || self.is_filtering || self.stale_for(now).is_some();
+        self.lost.as_ref().filter(|_| is_old)
     }
 
     /// What of the stream is wanted.
@@ -178,9 +186,7 @@ impl TopState {
     fn key_of_prompt(&mut self, key: KeyEvent) -> Option<Wish> {
         match (self.prompt.take()?, key.code) {
             (Prompt::Filter(typed), KeyCode::Enter) => {
-                typed.trim().clone_into(&mut self.filter);
-                self.selected = None;
-                return Some(Wish::Follow);
+                return Some(self.filter_by(typed.trim().to_owned()));
             }
             (Prompt::Filter(_), KeyCode::Esc) => {}
             (Prompt::Filter(mut typed), code) => {
@@ -198,14 +204,19 @@ impl TopState {
         None
     }
 
+    /// Asks for other rows. Those that are there are not what was asked for, and none is better than a wrong one.
+    fn filter_by(&mut self, filter: String) -> Wish {
+        self.filter = filter;
+        self.probes.clear();
+        (self.selected, self.place, self.is_filtering) = (None, 0, true);
+        Wish::Follow
+    }
+
     fn key_of_list(&mut self, key: KeyEvent) -> Option<Wish> {
         let page = self.rows.max(2) - 1;
         match key.code {
             KeyCode::Char('q') => return Some(Wish::Quit),
-            KeyCode::Esc if !self.filter.is_empty() => {
-                self.filter.clear();
-                return Some(Wish::Follow);
-            }
+            KeyCode::Esc if !self.filter.is_empty() => return Some(self.filter_by(String::new())),
             KeyCode::Char('/') => self.prompt = Some(Prompt::Filter(self.filter.clone())),
             KeyCode::Up | KeyCode::Char('k') => self.step(|place, _| place.saturating_sub(1)),
             KeyCode::Down | KeyCode::Char('j') => self.step(|place, last| (place + 1).min(last)),
@@ -261,6 +272,7 @@ impl TopState {
         let entries = self.entries();
         match entries.get(self.selection(&entries))? {
             Entry::Incident(incident) => Some(DetailOf::Incident(incident.id.clone())),
+            Entry::MoreIncidents(_) => None,
             Entry::Probe(probe) => Some(DetailOf::Probe { probe: probe.name.clone(), canary: None }),
             Entry::Row(probe, row) => Some(DetailOf::Probe { probe: probe.name.clone(), canary: row.canary.clone() }),
         }
@@ -373,6 +385,34 @@ mod tests {
         text(&mut state, "/x");
         typed(&mut state, KeyCode::Esc);
         assert!(state.filter.is_empty() && state.prompt.is_none());
+    }
+
+    #[test]
+    fn rows_of_the_filter_before_are_gone_at_once() {
+        let mut state = state();
+        typed(&mut state, KeyCode::End);
+        text(&mut state, "/eu");
+        assert_eq!(keys(&state).len(), 5, "while it is typed they stay");
+        typed(&mut state, KeyCode::Enter);
+        assert_eq!((keys(&state), state.is_filtering), (vec!["incident 01A".to_owned()], true));
+        state.heard(Heard::Beat, Instant::now());
+        assert!(state.is_filtering, "what is heard must be about the rows");
+        state.heard(Heard::Probes(serde_json::from_value(json!([probe("b", "passing", &["eu"])])).unwrap()), Instant::now());
+        assert_eq!((keys(&state)[1..].to_vec(), state.is_filtering), (vec!["probe b".to_owned()], false));
+        typed(&mut state, KeyCode::Esc);
+        assert!(state.probes.is_empty() && state.is_filtering);
+    }
+
+    #[test]
+    fn incidents_that_are_not_told_are_counted_in_a_row_that_leads_nowhere() {
+        let mut state = state();
+        let head = json!({ "incidents_left_out": 7 });
+        state.heard(Heard::Head(serde_json::from_value(head).unwrap()), Instant::now());
+        assert_eq!(keys(&state)[..3], ["incident 01A", "more incidents", "probe a"]);
+        typed(&mut state, KeyCode::Down);
+        assert_eq!(typed(&mut state, KeyCode::Enter), None);
+        assert_eq!(typed(&mut state, KeyCode::Char(' ')), None);
+        assert_eq!(typed(&mut state, KeyCode::Char('v')), None);
     }
 
     #[test]

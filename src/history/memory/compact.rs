@@ -10,7 +10,7 @@ use crate::history::encoding::hour::Hour;
 use crate::history::retention_clock::HOUR_MS;
 use crate::history::{
     EventFilter, EventRow, EventView, HOURS_OF_ALL, HOURS_OF_PROBE, HourCounts, MarksPage, Page, ProbeCounts, ProbeRollups,
-    ReadError, RollupFilter, RunCounts, RunMark,
+    ProbeTotal, ReadError, RollupFilter, RunCounts, RunMark,
 };
 
 impl Tables {
@@ -31,6 +31,27 @@ impl Tables {
             sum.counts.add(run_counts(counted));
         }
         sums.into_values().collect()
+    }
+
+    pub(super) fn totals_of_probes(&self, probe: Option<&str>, since_ms: i64, until_ms: i64) -> Vec<ProbeTotal> {
+        let mut totals: BTreeMap<&str, ProbeTotal> = BTreeMap::new();
+        for ((canary, hour), counted) in &self.hours {
+            let of = canary.split('/').next().unwrap_or_default();
+            if probe.is_some_and(|probe| probe != of) {
+                continue;
+            }
+            let hour_ms = hour * HOUR_MS;
+            let total = totals.entry(of).or_insert_with(|| ProbeTotal {
+                probe: of.to_owned(),
+                kept_since_ms: hour_ms,
+                counts: RunCounts::default(),
+            });
+            total.kept_since_ms = total.kept_since_ms.min(hour_ms);
+            if *hour >= since_ms.div_euclid(HOUR_MS) && hour_ms < until_ms {
+                total.counts.add(run_counts(counted));
+            }
+        }
+        totals.into_values().collect()
     }
 
     fn hours_of_probe(&self, filter: &RollupFilter) -> impl Iterator<Item = (i64, &str, &Hour)> {

@@ -19,8 +19,8 @@ use super::backlog::{Backlog, LedgerChange};
 use super::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ProbeCounts, ProbeRollups, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
-    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ProbeTotal, ReadError, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView,
+    RunDetail, RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -92,6 +92,10 @@ impl Reader for MemoryStore {
         self.answer(|tables| tables.runs(&filter, limit, after))
     }
 
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage> {
+        self.answer(|tables| tables.written_runs(&filter, after, limit))
+    }
+
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {
         self.answer(|tables| Ok(tables.run(&run_id)))
     }
@@ -126,6 +130,10 @@ impl Reader for MemoryStore {
 
     fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>> {
         self.answer(|tables| Ok(tables.counts_of_probe(&filter)))
+    }
+
+    fn totals_of_probes(&self, probe: Option<String>, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<ProbeTotal>> {
+        self.answer(|tables| Ok(tables.totals_of_probes(probe.as_deref(), since_ms, until_ms)))
     }
 
     fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {

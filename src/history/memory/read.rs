@@ -7,7 +7,7 @@ use crate::history::view::{json, try_message};
 use crate::history::{
     Artifact, ArtifactView, CHANGES, Change, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentRow, IncidentView,
     OBSERVATIONS, ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView,
-    TICKS, TickView, TimelineView, TryCounts, TryState, TryView,
+    TICKS, TickView, TimelineView, TryCounts, TryState, TryView, WrittenPage,
 };
 use crate::outcome::Verdict;
 
@@ -22,6 +22,28 @@ impl Tables {
             self.runs.iter().filter(|run| is_wanted(&run.view, filter) && after.is_none_or(|after| place(run) < after)).collect();
         found.sort_by_key(|run| std::cmp::Reverse(place(run)));
         Ok(page(found, limit, |run| format!("{}.{}", run.view.due_ms, run.number), |run| run.view.clone()))
+    }
+
+    pub(super) fn written_runs(&self, filter: &RunFilter, after: Option<String>, limit: usize) -> Result<WrittenPage, ReadError> {
+        let limit = limit.clamp(1, WrittenPage::LIMIT);
+        let newest = self.runs.iter().map(|run| run.view.due_ms).max().unwrap_or_default();
+        let cursor = |number: u64| format!("{}.{number}.{newest}", self.file.0);
+        let nothing = |is_cut| WrittenPage { items: Vec::new(), next: cursor(self.written), is_cut, more: false };
+        let Some(text) = after else { return Ok(nothing(false)) };
+        let (file, number, due_ms) = written_cursor(&text).ok_or(ReadError::Cursor(text))?;
+        let is_cut = file != self.file.0 || number > self.written;
+        let from = if is_cut {
+            let first = self.runs.iter().find(|run| run.view.due_ms > due_ms);
+            first.map_or(self.written, |first| first.number - 1)
+        } else {
+            number
+        };
+        let is_next = |run: &&StoredRun| run.number > from && is_wanted(&run.view, filter);
+        let found: Vec<&StoredRun> = self.runs.iter().filter(is_next).take(limit).collect();
+        let more = found.len() == limit;
+        let next = found.last().filter(|_| more).map_or(self.written, |run| run.number);
+        let items = found.into_iter().map(|run| run.view.clone()).collect();
+        Ok(WrittenPage { items, next: cursor(next), is_cut, more })
     }
 
     pub(super) fn run(&self, run_id: &str) -> Option<RunDetail> {
@@ -134,6 +156,12 @@ impl Tables {
 fn cursor(text: &str) -> Option<(i64, u64)> {
     let (due_ms, number) = text.split_once('.')?;
     Some((due_ms.parse().ok()?, number.parse().ok()?))
+}
+
+fn written_cursor(text: &str) -> Option<(i64, u64, i64)> {
+    let (file, rest) = text.split_once('.')?;
+    let (number, due_ms) = rest.split_once('.')?;
+    Some((file.parse().ok()?, number.parse().ok()?, due_ms.parse().ok()?))
 }
 
 fn is_wanted(run: &RunView, filter: &RunFilter) -> bool {

@@ -15,8 +15,8 @@ use crate::history::backlog::LedgerChange;
 use crate::history::{
     Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, EventFilter, EventView, Follower, HourCounts,
     Housekeeper, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page,
-    PassView, ProbeCounts, ProbeRollups, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail, RunFilter,
-    RunView, StartState, StoreStatus, TickView, TryCounts,
+    PassView, ProbeCounts, ProbeRollups, ProbeTotal, ReadFuture, Reader, Recorder, Recovery, RollupFilter, RollupView, RunDetail,
+    RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts, WrittenPage,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -48,6 +48,10 @@ impl Recovery for SqliteStore {
 impl Reader for SqliteStore {
     fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>> {
         ask(self.readers(), move |queries| queries.runs(&filter, limit, after.as_deref()))
+    }
+
+    fn written_runs(&self, filter: RunFilter, after: Option<String>, limit: usize) -> ReadFuture<WrittenPage> {
+        ask(self.readers(), move |queries| queries.written_runs(&filter, after.as_deref(), limit))
     }
 
     fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {
@@ -84,6 +88,10 @@ impl Reader for SqliteStore {
 
     fn counts_of_probe(&self, filter: RollupFilter) -> ReadFuture<Vec<ProbeCounts>> {
         ask(self.readers(), move |queries| queries.counts_of_probe(&filter))
+    }
+
+    fn totals_of_probes(&self, probe: Option<String>, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<ProbeTotal>> {
+        ask(self.readers(), move |queries| queries.totals_of_probes(probe.as_deref(), since_ms, until_ms))
     }
 
     fn rollups_of_all(&self, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<HourCounts>> {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
-use super::super::{HourCounts, ProbeCounts, ProbeRollups, RollupFilter, RollupView, RunCounts, Sketch, Store, TickView};
+use super::super::{
+    HourCounts, ProbeCounts, ProbeRollups, ProbeTotal, RollupFilter, RollupView, RunCounts, Sketch, Store, TickView,
+};
 use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::testing::warned;
 use crate::outcome::{Reason, RunReport, Verdict};
@@ -143,6 +145,13 @@ async fn the_hours_of_a_probe_and_of_all_canaries_are_those_of_each_by_hour_and_
     assert_eq!(store.rollups_of_probe(us.clone()).await.unwrap().rollups[..], expected.rollups[3..]);
     assert_eq!(store.counts_of_probe(us).await.unwrap()[0].counts.failed, 1);
 
+    let totals = store.totals_of_probes(None, at_ms(HOUR), at_ms(HOUR) + 1).await.unwrap();
+    let said: Vec<_> = totals.iter().map(|total| (&*total.probe, total.kept_since_ms, total.counts.passed)).collect();
+    assert_eq!(said, [("p", at_ms(0), 2), ("pp", at_ms(0), 1), ("q", at_ms(0), 1)]);
+    let late = store.totals_of_probes(Some("p".to_owned()), at_ms(9 * HOUR), at_ms(10 * HOUR)).await.unwrap();
+    assert_eq!(late, [ProbeTotal { counts: RunCounts::default(), ..totals[0].clone() }], "it is kept, and nothing ran then");
+    assert!(store.totals_of_probes(Some("none".to_owned()), at_ms(0), at_ms(HOUR)).await.unwrap().is_empty());
+
     let all = store.rollups_of_all(at_ms(0), at_ms(2 * HOUR)).await.unwrap();
     let places: Vec<_> = all.iter().map(|hour| (hour.hour_ms, &*hour.canary)).collect();
     let of_hour = |hour| ["p/eu", "p/us", "pp/eu", "q/eu"].map(|canary| (at_ms(hour * HOUR), canary));
@@ -183,7 +192,14 @@ fn by_day(found: ProbeRollups) -> BTreeMap<(String, i64), Day> {
 
 /// The counts in all, which are the same however they come.
 async fn counted(store: &dyn Store, filter: RollupFilter) -> (u64, u64) {
+    let is_of_all = filter.canary.is_none();
+    let total = store.totals_of_probes(Some(filter.probe.clone()), filter.since_ms, filter.until_ms).await.unwrap();
     let counts = store.counts_of_probe(filter).await.unwrap();
+    let mut sum = RunCounts::default();
+    for counts in &counts {
+        sum.add(counts.counts);
+    }
+    assert!(!is_of_all || total[0].counts == sum, "{total:?}");
     counts.iter().fold((0, 0), |(passed, failed), sum| (passed + sum.counts.passed, failed + sum.counts.failed))
 }
 

@@ -10,6 +10,7 @@ mod marks;
 mod passes;
 mod retention;
 mod tries;
+mod written;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;

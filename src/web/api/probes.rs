@@ -79,7 +79,7 @@ pub(in crate::web) struct ProbeView {
     subjects: Vec<SubjectRow>,
     /// Whether the store did not answer everything.
     is_partial: bool,
-    /// The first hour that was read, where there are more than are read.
+    /// The first hour that was read, milliseconds since the epoch, where there are more than are read.
     cut_ms: Option<i64>,
 }
 

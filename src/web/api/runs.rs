@@ -2,11 +2,10 @@
 
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Deserialize;
 
 use crate::base::did_you_mean;
-use crate::history::{ArtifactView, Change, Comparison, Page, RunDetail, RunFilter, RunView};
+use crate::history::{ArtifactView, Comparison, Page, RunDetail, RunFilter, RunView, WrittenPage};
 use crate::outcome::{Reason, Verdict};
 
 use super::table::{Asked, Format, Listing};
@@ -80,7 +79,7 @@ pub(in crate::web) async fn list(
 }
 
 /// Which of the runs that were written since are wanted.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct WrittenQuery {
@@ -104,56 +103,25 @@ pub(in crate::web) struct WrittenQuery {
     after: Option<String>,
 }
 
-impl WrittenQuery {
-    /// Whether a run of this canary can be wanted.
-    fn may_want(&self, canary: &str) -> bool {
-        let mut parts = canary.split('/');
-        let is = |wanted: &Option<String>, of: Option<&str>| wanted.is_none() || wanted.as_deref() == of;
-        is(&self.canary, Some(canary)) && is(&self.probe, parts.next()) && is(&self.region, parts.next())
-    }
-
-    fn wants(&self, run: &RunView) -> bool {
-        self.verdict.as_deref().is_none_or(|verdict| verdict == run.verdict)
-            && (self.reason.is_none() || self.reason.as_deref() == run.reason)
-            && !(self.not_passed && run.verdict == Verdict::Passed.as_str())
-            && (run.degraded || !self.degraded)
-    }
-}
-
-/// Runs that were written since.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::web) struct WrittenRuns {
-    /// In the order of writing.
-    items: Vec<RunView>,
-    /// Where to go on.
-    next: String,
-    /// Whether some may be missing, since the store was begun anew, or `after` is too old.
-    is_cut: bool,
-    /// Whether there are more by now.
-    more: bool,
-}
-
 /// The runs that were written since, in the order of writing: whoever goes on from `next` misses none and gets none twice.
 #[utoipa::path(get, path = "/api/v1/runs/written", tag = "runs", params(WrittenQuery),
-    responses((status = 200, description = "At most a thousand of them.", body = WrittenRuns)))]
+    responses((status = 200, description = "At most a thousand of them.", body = WrittenPage)))]
 pub(in crate::web) async fn written(
     Extension(api): Extension<ApiState>,
     Query(wanted): Query<WrittenQuery>,
-) -> Result<Json<WrittenRuns>, Failure> {
-    wanted.verdict.as_deref().map(verdict).transpose()?;
-    wanted.reason.as_deref().map(reason).transpose()?;
-    let changes = api.read(api.follower.changes_since(wanted.after.clone())).await?;
-    let mut items = Vec::new();
-    for change in changes.changes {
-        let Change::Run { run_id, canary } = change else { continue };
-        if !wanted.may_want(&canary) {
-            continue;
-        }
-        // What is gone again was kept for no time at all.
-        let run = api.read(api.reader.run(run_id)).await?.map(|detail| detail.run);
-        items.extend(run.filter(|run| wanted.wants(run)));
-    }
-    Ok(Json(WrittenRuns { items, next: changes.next, is_cut: changes.is_cut, more: changes.more }))
+) -> Result<Json<WrittenPage>, Failure> {
+    let filter = RunFilter {
+        canary: wanted.canary,
+        probe: wanted.probe,
+        region: wanted.region,
+        verdict: wanted.verdict.as_deref().map(verdict).transpose()?,
+        reason: wanted.reason.as_deref().map(reason).transpose()?,
+        not_passed: wanted.not_passed,
+        degraded: wanted.degraded,
+        since_ms: None,
+        until_ms: None,
+    };
+    api.read(api.reader.written_runs(filter, wanted.after, WrittenPage::LIMIT)).await.map(Json)
 }
 
 /// A run with what is known of it.
@@ -216,38 +184,4 @@ fn reason(word: &str) -> Result<Reason, Failure> {
         let hint = did_you_mean(word, known.iter().copied()).unwrap_or_else(|| format!("known are {}", known.join(", ")));
         Failure::bad(format!("`{}` is no reason; {hint}", short(word)))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(verdict: &'static str, reason: Option<&'static str>) -> RunView {
-        RunView {
-            run_id: "01A".to_owned(),
-            canary: "p/eu/os=ios".to_owned(),
-            probe: "p".to_owned(),
-            region: "eu".to_owned(),
-            due_ms: 1,
-            slot: 0,
-            started_ms: 1,
-            duration_us: 1,
-            verdict,
-            reason,
-            degraded: false,
-            trace_id: String::new(),
-            counted: true,
-        }
-    }
-
-    #[test]
-    fn runs_that_were_written_are_chosen_by_the_same_words_as_those_of_the_list() {
-        let wanted = WrittenQuery { probe: Some("p".to_owned()), region: Some("eu".to_owned()), ..WrittenQuery::default() };
-        assert!(wanted.may_want("p/eu/os=ios") && wanted.may_want("p/eu"));
-        assert!(!wanted.may_want("p/us") && !wanted.may_want("q/eu"));
-        let failed = WrittenQuery { not_passed: true, reason: Some("timeout".to_owned()), ..WrittenQuery::default() };
-        assert!(failed.wants(&run("failed", Some("timeout"))));
-        assert!(!failed.wants(&run("failed", Some("dns"))) && !failed.wants(&run("passed", None)));
-        assert!(!WrittenQuery { degraded: true, ..WrittenQuery::default() }.wants(&run("passed", None)));
-    }
 }

@@ -1,14 +1,17 @@
 //! `GET /api/v1/slo`: objectives by week and month.
 
+use std::collections::HashMap;
+
 use axum::extract::Query;
 use axum::{Extension, Json};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::time::now_ms;
-use crate::history::{Page, RollupFilter, RunFilter, RunView};
+use crate::history::{Page, ProbeCounts, ProbeTotal, RunFilter, RunView};
 use crate::outcome::Verdict;
-use crate::web::model::slo::{SloBy, SloPeriod, begin_ms, periods};
+use crate::web::model::slo::{SloBy, SloPeriod, periods, spans_ms};
 
 use super::{ApiState, Failure, names};
 
@@ -18,6 +21,8 @@ const PERIODS: usize = 4;
 const MOST: usize = 26;
 /// Failed runs that are listed where everything must pass.
 const FAILURES: usize = 20;
+/// Questions that the store is asked at once.
+const AT_ONCE: usize = 4;
 
 /// What is wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -49,6 +54,13 @@ pub(in crate::web) struct SloView {
     failures: Vec<RunView>,
 }
 
+impl SloView {
+    /// Whether everything must pass, and did not.
+    fn is_broken(&self) -> bool {
+        self.objective.is_some_and(|objective| objective >= 1.0) && self.periods.iter().any(|period| period.failed > 0)
+    }
+}
+
 /// Objectives by week or month: the share that passed, what is left of the error budget, and how fast it burns.
 #[utoipa::path(get, path = "/api/v1/slo", tag = "status", params(SloQuery),
     responses((status = 200, description = "A probe each, by name.", body = Page<SloView>)))]
@@ -66,25 +78,59 @@ pub(in crate::web) async fn slo(
         return Err(names::nothing(&plan, unknown));
     }
     let now_ms = now_ms();
-    let since_ms = begin_ms(wanted.by, most, now_ms);
+    let spans = spans_ms(wanted.by, most, now_ms);
+    let since_ms = spans.last().map_or(now_ms, |(from_ms, _)| *from_ms);
+    let totals = totals(&api, &named, spans).await?;
     let mut items = Vec::new();
     for probe in plan.probes.iter().filter(|probe| named.is_empty() || named.contains(&&*probe.name)) {
         let objective = probe.slo.as_ref().and_then(|slo| slo.success);
-        let filter = RollupFilter { probe: probe.name.to_string(), canary: None, since_ms, until_ms: now_ms, by_day: true };
-        let counted = api.read(api.reader.counts_of_probe(filter)).await?;
-        let periods = periods(wanted.by, most, &counted, objective, now_ms);
-        let is_whole = objective.is_some_and(|objective| objective >= 1.0);
-        let failures = if is_whole { failures(&api, &probe.name, since_ms).await? } else { Vec::new() };
+        let (kept_since_ms, counts) = totals.get(&*probe.name).map_or((None, &[][..]), |(since, counts)| (Some(*since), counts));
         items.push(SloView {
             probe: probe.name.to_string(),
             owner: probe.owner.as_deref().map(str::to_owned),
             objective,
-            periods,
-            failures,
+            periods: periods(wanted.by, most, counts, objective, kept_since_ms, now_ms),
+            failures: Vec::new(),
         });
     }
     items.sort_by(|one, other| one.probe.cmp(&other.probe));
+    let broken: Vec<(usize, String)> =
+        items.iter().enumerate().filter(|(_, probe)| probe.is_broken()).map(|(at, probe)| (at, probe.probe.clone())).collect();
+    let asked = broken.into_iter().map(|(at, probe)| {
+        let api = api.clone();
+        async move { failures(&api, &probe, since_ms).await.map(|found| (at, found)) }
+    });
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    for (at, found) in answers {
+        items[at].failures = found;
+    }
     Ok(Json(Page { items, next: None }))
+}
+
+/// Of each probe, since when it is kept and the counts of the periods: a question for each period, and not one for each probe.
+async fn totals(
+    api: &ApiState,
+    named: &[&str],
+    spans: Vec<(i64, i64)>,
+) -> Result<HashMap<String, (i64, Vec<ProbeCounts>)>, Failure> {
+    let only = match named {
+        [only] => Some((*only).to_owned()),
+        _ => None,
+    };
+    let asked = spans.into_iter().map(|(from_ms, to_ms)| {
+        let (api, only) = (api.clone(), only.clone());
+        async move { api.read(api.reader.totals_of_probes(only, from_ms, to_ms)).await.map(|totals| (from_ms, totals)) }
+    });
+    let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let mut found: HashMap<String, (i64, Vec<ProbeCounts>)> = HashMap::new();
+    for (start_ms, totals) in answers {
+        for ProbeTotal { probe, kept_since_ms, counts } in totals {
+            let (since_ms, all) = found.entry(probe).or_insert((kept_since_ms, Vec::new()));
+            *since_ms = kept_since_ms.min(*since_ms);
+            all.push(ProbeCounts { start_ms, counts });
+        }
+    }
+    Ok(found)
 }
 
 /// The newest failed runs of a probe that counted.

@@ -84,6 +84,8 @@ pub(in crate::web) struct TriggerAnswer {
     since_ms: i64,
     /// Until this one, which is still among them.
     until_ms: i64,
+    /// The deadline of each, which stalls of the service prolong, at most by itself.
+    deadline_seconds: f64,
 }
 
 /// A canary that was not run.
@@ -172,6 +174,8 @@ pub(in crate::web) async fn trigger(
             asked.target
         )));
     }
+    // All of them are of one probe.
+    let deadline_seconds = canaries[0].probe.deadline.as_secs_f64();
     let (mut started, mut refused, since_ms) = (Vec::new(), Vec::new(), now_ms());
     for canary in canaries {
         match api.scheduler.trigger(&canary.id) {
@@ -186,7 +190,7 @@ pub(in crate::web) async fn trigger(
     let runs = if started.len() == 1 { "a run".to_owned() } else { format!("{} runs", started.len()) };
     let text = format!("{runs} of `{}` started by {by}", asked.target);
     api.audit(Action { by: &by, what: "trigger", probe, incident: None, text });
-    Ok(Json(TriggerAnswer { started, refused, since_ms, until_ms: now_ms() }))
+    Ok(Json(TriggerAnswer { started, refused, since_ms, until_ms: now_ms(), deadline_seconds }))
 }
 
 /// What somebody said, in one line and not too long; nothing if there was nothing in it.

@@ -34,6 +34,8 @@ pub(in crate::web) struct LiveHead {
     unanswered: usize,
     /// Open incidents by severity.
     incidents: Counts,
+    /// Open incidents that are not told, since there are too many.
+    incidents_left_out: usize,
     /// All canaries by health.
     canaries: ByHealth,
     /// Those that were asked for.
@@ -124,6 +126,7 @@ impl LiveHead {
             troubles: troubles(status),
             unanswered: status.unanswered,
             incidents: status.counts,
+            incidents_left_out: status.incidents.len().saturating_sub(INCIDENTS),
             canaries: grid.all,
             shown: grid.admitted,
             left_out: grid.left_out,
@@ -148,7 +151,7 @@ fn troubles(status: &Status) -> Vec<String> {
     said
 }
 
-/// The open incidents, the worst first.
+/// The open incidents, the worst first, as far as they are told.
 pub(in crate::web) fn incidents(status: &Status) -> Vec<LiveIncident> {
     status.incidents.iter().take(INCIDENTS).map(incident).collect()
 }
@@ -251,5 +254,15 @@ mod tests {
         assert_eq!(text.len(), 120);
         assert!(text.starts_with("p.f...") && text.ends_with("..d"), "{text}");
         assert_eq!(letters(axis, &[]), ".".repeat(120));
+    }
+
+    #[test]
+    fn of_many_incidents_the_worst_are_told_and_how_many_are_not() {
+        let of = |number: usize| IncidentStatus { id: format!("I{number}"), ..IncidentStatus::default() };
+        for (open, told, left_out) in [(3, 3, 0), (INCIDENTS, INCIDENTS, 0), (INCIDENTS + 7, INCIDENTS, 7)] {
+            let status = Status { incidents: (0..open).map(of).collect(), ..Status::default() };
+            let head = LiveHead::of(0, &status, &Grid::default(), Axis::until(HOUR, HOUR));
+            assert_eq!((incidents(&status).len(), head.incidents_left_out), (told, left_out));
+        }
     }
 }

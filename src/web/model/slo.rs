@@ -31,6 +31,8 @@ pub(in crate::web) struct SloPeriod {
     pub(in crate::web) to_ms: i64,
     /// Whether it goes on.
     pub(in crate::web) is_partial: bool,
+    /// Since when its runs are kept, where that is only a part of it, or none: history was removed, or the probe began later.
+    pub(in crate::web) kept_since_ms: Option<i64>,
     /// Counted runs that passed.
     pub(in crate::web) passed: u64,
     /// Counted runs that failed.
@@ -74,6 +76,7 @@ pub(in crate::web) fn periods(
     most: usize,
     counts: &[ProbeCounts],
     objective: Option<f64>,
+    kept_since_ms: Option<i64>,
     now_ms: i64,
 ) -> Vec<SloPeriod> {
     let today = DateTime::from_timestamp_millis(now_ms).map(|now| now.date_naive());
@@ -91,6 +94,7 @@ pub(in crate::web) fn periods(
             from_ms,
             to_ms,
             is_partial: now_ms < to_ms,
+            kept_since_ms: kept_since_ms.filter(|since_ms| *since_ms > from_ms),
             passed: sum.passed,
             failed: sum.failed,
             share,
@@ -102,9 +106,9 @@ pub(in crate::web) fn periods(
     found
 }
 
-/// Where the earliest of so many periods begins, milliseconds since the epoch.
-pub(in crate::web) fn begin_ms(by: SloBy, most: usize, now_ms: i64) -> i64 {
-    periods(by, most, &[], None, now_ms).last().map_or(now_ms, |earliest| earliest.from_ms)
+/// Where so many periods begin and end, the newest first, milliseconds since the epoch.
+pub(in crate::web) fn spans_ms(by: SloBy, most: usize, now_ms: i64) -> Vec<(i64, i64)> {
+    periods(by, most, &[], None, None, now_ms).into_iter().map(|period| (period.from_ms, period.to_ms)).collect()
 }
 
 /// The share that failed, in parts of the one that may.
@@ -139,18 +143,19 @@ mod tests {
             hour(at((2026, 12, 27), 23), 99, 1),
             hour(at((2026, 12, 20), 23), 1_000, 1_000),
         ];
-        let found = periods(SloBy::Week, 2, &hours, Some(0.9), now);
+        let found = periods(SloBy::Week, 2, &hours, Some(0.9), None, now);
         let said: Vec<_> = found.iter().map(|week| (&*week.name, week.is_partial, week.passed, week.failed)).collect();
         assert_eq!(said, [("2026-W53", true, 90, 10), ("2026-W52", false, 99, 1)]);
         assert_eq!((found[0].left, found[0].burn), (Some(0.0), Some(1.0)), "all of the budget is spent, and no more");
         assert_eq!((found[1].left, found[1].burn), (Some(0.9), Some(0.1)));
-        assert_eq!(begin_ms(SloBy::Week, 2, now), at((2026, 12, 21), 0));
+        let begin = (at((2026, 12, 21), 0), at((2026, 12, 28), 0));
+        assert_eq!(spans_ms(SloBy::Week, 2, now)[1], begin);
     }
 
     #[test]
     fn months_have_their_own_lengths_and_more_failures_than_may_be_leave_less_than_nothing() {
         let hours = [hour(at((2027, 2, 28), 23), 50, 50), hour(at((2027, 3, 1), 0), 1, 0)];
-        let found = periods(SloBy::Month, 3, &hours, Some(0.75), at((2027, 3, 1), 1));
+        let found = periods(SloBy::Month, 3, &hours, Some(0.75), None, at((2027, 3, 1), 1));
         let said: Vec<_> = found.iter().map(|month| (&*month.name, month.share, month.left)).collect();
         assert_eq!(said, [("2027-03", Some(1.0), Some(1.0)), ("2027-02", Some(0.5), Some(-1.0)), ("2027-01", None, None)]);
     }
@@ -158,8 +163,18 @@ mod tests {
     #[test]
     fn without_an_objective_and_where_everything_must_pass_there_is_a_share_and_no_budget() {
         for objective in [None, Some(1.0)] {
-            let found = periods(SloBy::Month, 1, &[hour(at((2027, 3, 1), 0), 3, 1)], objective, at((2027, 3, 1), 1));
+            let found = periods(SloBy::Month, 1, &[hour(at((2027, 3, 1), 0), 3, 1)], objective, None, at((2027, 3, 1), 1));
             assert_eq!((found[0].share, found[0].left, found[0].burn), (Some(0.75), None, None));
         }
+    }
+
+    #[test]
+    fn a_period_of_which_only_a_part_is_kept_says_since_when() {
+        let since = at((2027, 2, 10), 7);
+        let found = periods(SloBy::Month, 3, &[hour(since, 1, 0)], None, Some(since), at((2027, 3, 1), 1));
+        let said: Vec<_> = found.iter().map(|month| (&*month.name, month.kept_since_ms, month.passed)).collect();
+        assert_eq!(said, [("2027-03", None, 0), ("2027-02", Some(since), 1), ("2027-01", Some(since), 0)]);
+        let begin = Some(at((2027, 2, 1), 0));
+        assert_eq!(periods(SloBy::Month, 2, &[], None, begin, at((2027, 3, 1), 1))[1].kept_since_ms, None);
     }
 }

@@ -58,7 +58,7 @@ impl Columns {
 /// How long the longest name is.
 pub(super) fn longest(entries: &[Entry<'_>]) -> usize {
     let of = |entry: &Entry<'_>| match entry {
-        Entry::Incident(_) => 0,
+        Entry::Incident(_) | Entry::MoreIncidents(_) => 0,
         Entry::Probe(probe) => wide(&probe.name),
         Entry::Row(_, row) => wide(&row.name) + 2,
     };
@@ -69,6 +69,11 @@ pub(super) fn longest(entries: &[Entry<'_>]) -> usize {
 pub(super) fn line(entry: &Entry<'_>, columns: Columns, now_ms: i64, palette: Palette) -> Line<'static> {
     match entry {
         Entry::Incident(incident) => of_incident(incident, columns, now_ms, palette),
+        Entry::MoreIncidents(more) => {
+            let (more, s) = (*more, if *more == 1 { "" } else { "s" });
+            let said = format!("▲ and {more} incident{s} more; `serinus incidents --limit 500` lists all");
+            Line::styled(fit(&said, columns.width), palette.odd())
+        }
         Entry::Probe(probe) => of_probe(probe, columns, palette),
         Entry::Row(_, row) => of_row(row, columns, palette),
     }

@@ -18,6 +18,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::alert::status::Health;
 use crate::base::time::{from_epoch_ms, rfc3339};
+use crate::cli::style::wrap_at;
 
 use super::detail::{Detail, DetailLine};
 use super::state::{Prompt, TopState};
@@ -36,7 +37,7 @@ const KEYS: [(&str, &str, &str); 10] = [
     ("i", "incident", "open the incident about what is selected"),
     ("Space", "all", "show all canaries of a probe, or only those that are not well"),
     ("a", "ack", "acknowledge the incident: nobody is rung for it again"),
-    ("v", "verify", "run each failing canary of the incident now; the runs count for nothing"),
+    ("v", "verify", "run each failing canary of the incident now; these count for nothing"),
     ("/", "filter", "show only canaries with these words in id, owner, summary or tags"),
     ("Esc", "", "back, or drop the filter"),
     ("?", "help", "this"),
@@ -53,11 +54,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut TopState, now: Instant, pa
     let width = usize::from(area.width);
     let head = head(state, now, width, palette);
     let heading = u16::try_from(head.len()).unwrap_or_default();
-    let is_old = state.stale_for(now).is_some();
+    let is_old = state.stale_for(now).is_some() || state.head.as_ref().is_some_and(|head| head.stale.is_some());
     let body = Rect { y: heading, height: area.height.saturating_sub(heading + 1), ..area };
     state.rows = usize::from(body.height);
     let lines = if state.is_help {
-        help()
+        help(width)
     } else if let Some(detail) = state.details.last() {
         text(detail, state.rows, width, palette)
     } else {
@@ -94,15 +95,22 @@ fn freshness(state: &TopState, now: Instant, palette: Palette) -> (String, Style
     if let Some(silent) = state.stale_for(now) {
         return (format!(" STALE: as of {at} UTC, {} s ago ", silent.as_secs()), palette.bad().patch(Palette::selected()));
     }
+    let is_doubted = state.head.as_ref().is_some_and(|head| head.stale.is_some());
     match &state.lost {
+        Some(_) if at.is_empty() => ("connecting".to_owned(), palette.odd()),
         Some(_) => (format!("{at} UTC  reconnecting"), palette.odd()),
         None if at.is_empty() => ("waiting".to_owned(), Palette::dim()),
+        // The service answers, and what it says may be over all the same.
+        None if is_doubted => (format!(" STALE: {at} UTC, see below "), palette.bad().patch(Palette::selected())),
         None => (format!("{at} UTC  live"), Palette::dim()),
     }
 }
 
 fn totals(state: &TopState, palette: Palette) -> Line<'static> {
     let Some(head) = &state.head else { return Line::default() };
+    if state.is_filtering {
+        return Line::styled(format!("{} canaries in all", head.canaries.total()), Palette::dim());
+    }
     let of = if state.filter.is_empty() { head.canaries } else { head.shown };
     let mut spans = Vec::new();
     for health in Health::ALL.into_iter().rev() {
@@ -139,13 +147,20 @@ fn rows(state: &TopState, width: usize, palette: Palette) -> Vec<Line<'static>> 
         }
         lines.push(line);
     }
-    if entries.is_empty() {
+    if state.probes.is_empty() && lines.len() <= state.rows {
         let said = match (&state.head, state.filter.is_empty()) {
-            (None, _) => "waiting for the service",
-            (Some(_), true) => "nothing is probed",
-            (Some(_), false) => "no canary has these words; Esc drops the filter",
+            (None, _) => "waiting for the service".to_owned(),
+            (Some(_), true) if state.is_filtering => "asking for all canaries".to_owned(),
+            (Some(_), false) if state.is_filtering => format!("asking for canaries with \"{}\"", state.filter),
+            (Some(_), true) => "nothing is probed".to_owned(),
+            (Some(_), false) => "no canary has these words; Esc drops the filter".to_owned(),
         };
-        lines.push(Line::styled(format!("  {said}"), Palette::dim()));
+        lines.push(Line::styled(fit(&format!("  {said}"), width), Palette::dim()));
+        // The foot has one line, and this is all there is to say.
+        if let Some(why) = state.lost.as_ref().filter(|_| state.head.is_none()) {
+            let why = wrap_at(width, &format!("  {why}"), 2);
+            lines.extend(why.lines().map(|line| Line::styled(line.to_owned(), palette.odd())));
+        }
     }
     lines
 }
@@ -168,14 +183,17 @@ fn text(detail: &Detail, rows: usize, width: usize, palette: Palette) -> Vec<Lin
     lines
 }
 
-fn help() -> Vec<Line<'static>> {
+fn help(width: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
     for (key, _, does) in KEYS {
         lines.push(Line::from(vec![Span::styled(format!("  {key:>6}  "), Palette::bold()), Span::raw(does)]));
     }
     let shapes = Health::ALL.into_iter().rev().map(|health| format!("{} {}", shape(health), word(health)));
-    lines.push(Line::raw(format!("  canaries  {}", shapes.collect::<Vec<_>>().join("  "))));
-    lines.push(Line::raw("  runs      ✓ passed  ~ degraded  ✗ failed  ! errored  ? missed  ■ blocked  – skipped"));
+    let canaries = format!("  canaries  {}", shapes.collect::<Vec<_>>().join("  "));
+    let runs = "  runs      ✓ passed  ~ degraded  ✗ failed  ! errored  ? missed  ■ blocked  – skipped";
+    for text in [&*canaries, runs] {
+        lines.extend(wrap_at(width, text, 12).lines().map(|line| Line::raw(line.to_owned())));
+    }
     lines
 }
 
@@ -193,7 +211,7 @@ fn foot(state: &TopState, now: Instant, width: usize, palette: Palette) -> Line<
         let style = if said.is_bad { palette.bad() } else { Palette::bold() };
         return Line::styled(fit(&said.text, width), style);
     }
-    if let Some(why) = state.lost.as_ref().filter(|_| state.stale_for(now).is_some()) {
+    if let Some(why) = state.trouble(now) {
         return Line::styled(fit(why, width), palette.odd());
     }
     let mut spans = Vec::new();

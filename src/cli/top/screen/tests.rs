@@ -7,6 +7,7 @@ use ratatui::backend::TestBackend;
 use serde_json::{Value, json};
 
 use crate::cli::report::fixture::assert_snapshot;
+use crate::cli::top::detail::{DetailOf, about_probe, incident};
 use crate::cli::top::feed::Heard;
 
 use super::*;
@@ -106,6 +107,102 @@ fn the_list_fits_the_smallest_terminal_and_uses_a_large_one() {
     let now = Instant::now();
     assert_snapshot("top_80x24.txt", &shown(&mut state(now), now, (80, 24)));
     assert_snapshot("top_200x50.txt", &shown(&mut state(now), now, (200, 50)));
+}
+
+fn ended(after_s: i64, verdict: &str, reason: Option<&str>) -> Value {
+    let started_ms = NOW_MS - 600_000 + after_s * 1_000;
+    json!({ "run_id": format!("01KAT3ZK00000000000000{after_s:04}"), "canary": "premium-registration/eu/platform=ios", "verdict": verdict,
+            "reason": reason, "started_ms": started_ms, "duration_us": 2_100_000, "counted": true, "degraded": false })
+}
+
+#[test]
+fn a_probe_that_is_opened_lists_its_newest_runs_and_what_is_chosen_stands_out() {
+    let now = Instant::now();
+    let mut state = state(now);
+    let known = json!({ "summary": "A premium registration becomes active", "status": { "owner": "growth" },
+                        "next_ticks": [{ "at_ms": NOW_MS + 30_000 }] });
+    let page = json!({ "items": [ended(120, "failed", Some("expectation")), ended(60, "errored", Some("dns")), ended(0, "passed", None)] });
+    let of = DetailOf::Probe { probe: "premium-registration".to_owned(), canary: None };
+    state.details.push(Detail::new(of, about_probe(&known, &page)));
+    assert_snapshot("top_probe_80x24.txt", &shown(&mut state, now, (80, 24)));
+    let chosen = drawn(&mut state, now, (80, 24), false).backend().buffer()[(0, 8)].modifier;
+    assert!(chosen.contains(ratatui::style::Modifier::REVERSED), "{chosen:?}");
+    state.details.clear();
+    state.details.push(Detail::new(DetailOf::Incident("01A".to_owned()), Vec::new()));
+    assert!(shown(&mut state, now, (80, 24)).contains("asking for incident 01A"));
+}
+
+#[test]
+fn an_incident_that_is_opened_is_the_text_of_the_command() {
+    let now = Instant::now();
+    let mut state = state(now);
+    let answer = json!({
+        "incident": { "id": "01A", "scope": "probe/premium-registration", "probe": "premium-registration", "severity": "critical",
+            "opened_ms": NOW_MS - 600_000, "resolved_ms": null,
+            "details": { "title": "premium-registration fails in eu and us", "since_ms": NOW_MS - 720_000, "members": [
+                { "canary": "premium-registration/eu/platform=ios", "standing": "failing", "since_ms": NOW_MS - 720_000, "step": "account is active" },
+            ], "members_total": 1, "failures": [] } },
+        "timeline": [{ "at_ms": NOW_MS - 600_000, "what": "opened", "text": "the second failure in a row" }],
+        "tries": [],
+    });
+    let lines = incident(&answer, 80);
+    state.details.push(Detail::new(DetailOf::Incident("01A".to_owned()), lines));
+    assert_snapshot("top_incident_80x24.txt", &shown(&mut state, now, (80, 24)));
+}
+
+#[test]
+fn help_fits_the_smallest_terminal() {
+    let now = Instant::now();
+    let mut state = TopState { is_help: true, ..state(now) };
+    assert_snapshot("top_help_80x24.txt", &shown(&mut state, now, (80, 24)));
+}
+
+#[test]
+fn what_the_service_itself_doubts_is_not_called_live() {
+    let now = Instant::now();
+    let mut state = state(now);
+    let mut head = head();
+    head["stale"] = "The alert rules are not being evaluated: what this page shows may be over.".into();
+    state.heard(Heard::Head(serde_json::from_value(head).unwrap()), now);
+    let text = shown(&mut state, now, (80, 24));
+    let first = text.lines().next().unwrap();
+    assert!(first.contains("STALE") && !first.contains("live"), "{text}");
+    assert!(text.contains("! The alert rules are not being evaluated"), "{text}");
+}
+
+#[test]
+fn where_nothing_was_ever_heard_the_reason_is_shown_in_full() {
+    let now = Instant::now();
+    let mut state = TopState { service: "https://serinus.example.com".to_owned(), ..TopState::default() };
+    let why = "cannot ask the service at https://serinus.example.com/: error sending request: invalid peer certificate: UnknownIssuer; \
+               is `serinus run` up there?";
+    state.heard(Heard::Lost(why.to_owned()), now);
+    let text = shown(&mut state, now, (80, 24));
+    let first = text.lines().next().unwrap();
+    assert!(first.ends_with("connecting") && !first.contains("UTC"), "{text}");
+    assert!(text.contains("UnknownIssuer") && text.contains("up there?"), "{text}");
+}
+
+#[test]
+fn while_other_rows_are_asked_for_none_are_shown_and_why_they_do_not_come_is() {
+    let now = Instant::now();
+    let mut state = TopState { is_filtering: true, filter: "eu".to_owned(), probes: Vec::new(), ..state(now) };
+    let text = shown(&mut state, now, (80, 24));
+    assert!(text.contains("asking for canaries with \"eu\"") && !text.contains("left 12.5 %"), "{text}");
+    assert!(text.contains("37 canaries in all") && !text.contains("2 failing"), "{text}");
+    state.heard(Heard::Lost("the connection broke".to_owned()), now);
+    assert!(shown(&mut state, now, (80, 24)).ends_with("the connection broke\n"));
+}
+
+#[test]
+fn incidents_that_are_not_told_are_mentioned_below_those_that_are() {
+    let now = Instant::now();
+    let mut state = state(now);
+    let mut head = head();
+    head["incidents_left_out"] = 7.into();
+    state.heard(Heard::Head(serde_json::from_value(head).unwrap()), now);
+    let text = shown(&mut state, now, (80, 24));
+    assert!(text.lines().nth(6).unwrap().starts_with("▲ and 7 incidents more; `serinus incidents"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod incident;
 mod mark;
 mod probe;
 mod run;
+mod written;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +23,7 @@ use super::{artifacts, changes, events, ledger, observations};
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
-    ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
+    ProbeTotal, ReadError, ReadFuture, RollupFilter, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts, WrittenPage,
 };
 use crate::plan::Bodies;
 
@@ -127,6 +128,12 @@ impl Queries {
         self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
     }
 
+    /// Runs in the order of writing. `after` is [`WrittenPage::next`] of an answer before.
+    pub(super) fn written_runs(&self, filter: &RunFilter, after: Option<&str>, limit: usize) -> Result<WrittenPage, ReadError> {
+        let after = after.map(written::WrittenCursor::read).transpose()?;
+        self.ask(|connection| written::page(connection, filter, after, limit.clamp(1, WrittenPage::LIMIT)))
+    }
+
     /// A run with its details.
     pub(super) fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
         self.ask(|connection| run::one(connection, run_id))
@@ -175,6 +182,16 @@ impl Queries {
     /// Their counts together.
     pub(super) fn counts_of_probe(&self, filter: &RollupFilter) -> Result<Vec<ProbeCounts>, ReadError> {
         self.ask(|connection| probe::counts(connection, filter))
+    }
+
+    /// What each probe's hours within some time come to.
+    pub(super) fn totals_of_probes(
+        &self,
+        probe: Option<&str>,
+        since_ms: i64,
+        until_ms: i64,
+    ) -> Result<Vec<ProbeTotal>, ReadError> {
+        self.ask(|connection| probe::totals(connection, probe, since_ms, until_ms))
     }
 
     /// The counts of the hours of all canaries; the newest ones if they are too many.

@@ -1,5 +1,6 @@
 //! The hours of a probe's canaries, and their days where whole days may come as one.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use rusqlite::{Connection, params};
@@ -7,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::super::days::{self, Summed};
 use super::hour::{self, ROLLUP, end, rollup};
 use crate::history::retention_clock::{DAY_MS, HOUR_MS};
-use crate::history::{HOURS_OF_PROBE, ProbeCounts, ProbeRollups, RollupFilter};
+use crate::history::{HOURS_OF_PROBE, ProbeCounts, ProbeRollups, ProbeTotal, RollupFilter, RunCounts};
 
 /// The canaries that are asked for.
 const OF_PROBE: &str = "canaries.probe = (SELECT id FROM probes WHERE name = ?1) AND (?2 IS NULL OR canaries.name = ?2)";
@@ -83,6 +84,44 @@ pub(super) fn counts(connection: &Connection, filter: &RollupFilter) -> rusqlite
         }
     }
     Ok(counts)
+}
+
+/// The first hour that is kept of each probe: of each canary one look into its rollups.
+const KEPT: &str = "SELECT probes.id, probes.name, min((SELECT min(hour) FROM rollups WHERE canary = canaries.id)) AS first
+    FROM probes CROSS JOIN canaries ON canaries.probe = probes.id WHERE ?1 IS NULL OR probes.name = ?1
+    GROUP BY probes.id HAVING first IS NOT NULL ORDER BY probes.name";
+
+/// What each probe's hours come to, or those of one.
+pub(super) fn totals(
+    connection: &Connection,
+    probe: Option<&str>,
+    since_ms: i64,
+    until_ms: i64,
+) -> rusqlite::Result<Vec<ProbeTotal>> {
+    // One transaction, so that all queries see the same state.
+    let picture = connection.unchecked_transaction()?;
+    let mut counts: HashMap<i64, RunCounts> = HashMap::new();
+    for (unit, numbers) in parts(true, since_ms.div_euclid(HOUR_MS)..end(until_ms), Summed::read(&picture)?) {
+        let (column, table, _) = unit.place();
+        let mut rows = picture.prepare_cached(&format!(
+            "SELECT canaries.probe, sum(passed), sum(failed), sum(errored), sum(missed), sum(blocked), sum(skipped), sum(degraded)
+             FROM canaries CROSS JOIN {table} ON {table}.canary = canaries.id
+             WHERE (?1 IS NULL OR canaries.probe = (SELECT id FROM probes WHERE name = ?1)) AND {column} >= ?2 AND {column} < ?3
+             GROUP BY canaries.probe"
+        ))?;
+        let rows =
+            rows.query_map(params![probe, numbers.start, numbers.end], |row| Ok((row.get::<_, i64>(0)?, hour::counts(row)?)))?;
+        for row in rows {
+            let (of, more) = row?;
+            counts.entry(of).or_default().add(more);
+        }
+    }
+    let mut rows = picture.prepare_cached(KEPT)?;
+    let rows = rows.query_map([probe], |row| {
+        let counts = counts.get(&row.get(0)?).copied().unwrap_or_default();
+        Ok(ProbeTotal { probe: row.get(1)?, kept_since_ms: row.get::<_, i64>(2)?.saturating_mul(HOUR_MS), counts })
+    })?;
+    rows.collect()
 }
 
 /// Which rollups tell of these hours: where days may come, whole ones as far as they are summed, and the hours around them.

@@ -26,18 +26,31 @@ impl RunCursor {
     }
 }
 
-const COLUMNS: &str = "runs.id, run_id, canaries.name, probes.name, canaries.region, due_ms, slot, late_ms, duration_us, verdict, \
+pub(super) const COLUMNS: &str = "runs.id, run_id, canaries.name, probes.name, canaries.region, due_ms, slot, late_ms, duration_us, verdict, \
                        reason, trace, counted, degraded";
 
-const TABLES: &str = "runs CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
+pub(super) const TABLES: &str =
+    "runs CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
 
 /// The question for a list, with its values.
 pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor>) -> (String, Vec<Value>) {
     let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE true");
     let mut values: Vec<Value> = Vec::new();
+    only(filter, &mut sql, &mut values);
+    if let Some(RunCursor { due_ms, id }) = after {
+        sql += " AND (due_ms, runs.id) < (?, ?)";
+        values.extend([due_ms.into(), id.into()]);
+    }
+    sql += " ORDER BY due_ms DESC, runs.id DESC LIMIT ?";
+    values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
+    (sql, values)
+}
+
+/// Adds what makes a run wanted, with its values.
+pub(super) fn only(filter: &RunFilter, sql: &mut String, values: &mut Vec<Value>) {
     let mut also = |condition: &str, value: Value| {
-        sql += " AND ";
-        sql += condition;
+        *sql += " AND ";
+        *sql += condition;
         values.push(value);
     };
     if let Some(canary) = &filter.canary {
@@ -65,21 +78,13 @@ pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor
     if let Some(until) = filter.until_ms {
         also("due_ms < ?", until.into());
     }
-    if let Some(RunCursor { due_ms, id }) = after {
-        also("(due_ms, runs.id) < (?,", due_ms.into());
-        sql += " ?)";
-        values.push(id.into());
-    }
     // Literally, as the partial indices are only used then.
     if filter.not_passed || filter.reason.is_some() || filter.verdict.is_some_and(|verdict| verdict != Verdict::Passed) {
-        sql += " AND verdict <> 0";
+        *sql += " AND verdict <> 0";
     }
     if filter.degraded {
-        sql += " AND degraded <> 0";
+        *sql += " AND degraded <> 0";
     }
-    sql += " ORDER BY due_ms DESC, runs.id DESC LIMIT ?";
-    values.push(i64::try_from(limit + 1).unwrap_or(i64::MAX).into());
-    (sql, values)
 }
 
 pub(super) fn list(
@@ -116,7 +121,7 @@ pub(super) fn one(connection: &Connection, run_id: &str) -> rusqlite::Result<Opt
         .optional()
 }
 
-fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
+pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
     let (due_ms, late_ms): (i64, i64) = (row.get(5)?, row.get(7)?);
     let verdict = hour::verdict(row.get(9)?).unwrap_or(Verdict::Errored);
     let reason: Option<String> = row.get(10)?;
