@@ -3,6 +3,7 @@
 //! - [`chaos`] kills a service with hundreds of canaries and judges each verdict and page by the clock: what takes more processor
 //!   time than its own tests beside it makes false ones.
 //! - [`cli_demo`] wants the first run after an onset to notice it: a prober that stalls rightly excuses its target.
+//! - [`incidents`] has a sandbox that is sixty times as fast as what it stands for, which a busy machine is not.
 //! - [`starved`] takes the processors, sockets and files away itself, from everything that runs beside it.
 //! - [`telemetry_metrics`] and [`telemetry_prometheus`] compare whole bodies of `/metrics`, and the recorder of the prober's own
 //!   numbers is one for the process: a test that counted something meanwhile would add a family between two bodies.
@@ -13,6 +14,8 @@
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+#[path = "../support/alertmanager.rs"]
+mod alertmanager;
 #[expect(dead_code, reason = "the other tests of the program use the rest")]
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
@@ -28,6 +31,7 @@ mod report;
 
 mod chaos;
 mod cli_demo;
+mod incidents;
 mod starved;
 mod telemetry_metrics;
 mod telemetry_prometheus;

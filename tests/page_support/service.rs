@@ -30,11 +30,11 @@ pub(crate) fn probe(name: &str, target: SocketAddr, more: &str) -> String {
     journey(name, more, &step)
 }
 
-/// The head of a probe, and its steps. What a machine that is busy with other tests takes longer for is late, never failed or missed.
+/// The head of a probe, and its steps. What a machine that is busy with other tests takes longer for is late, and never failed.
 pub(crate) fn journey(name: &str, more: &str, steps: &str) -> String {
     format!(
         "name = \"{name}\"\nowner = \"nobody\"\nrunbook = \"https://runbooks.example.com/{name}\"\nevery = \"1s\"\n\
-         deadline = \"5s\"\noverlap = \"allow\"\n{more}\n{steps}"
+         deadline = \"5s\"\n{more}\n{steps}"
     )
 }
 

@@ -37,7 +37,6 @@ mod exec;
 mod exemplars;
 mod exports;
 mod healthcheck;
-mod incidents;
 mod pages;
 mod reload;
 mod status_page;

@@ -3,12 +3,13 @@
 //! A test that fails leaves a screenshot and the page's source in the target folder.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fantoccini::Locator;
 use fantoccini::actions::{InputSource as _, MouseActions, PointerAction};
 use serde_json::{Value, json};
 
-use crate::cli_support::until;
+use crate::cli_support::{PATIENCE, until};
 
 use super::chromium::{Chromium, Screen};
 
@@ -82,7 +83,11 @@ impl Browser {
     /// Clicks the first such element, which is waited for.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
-        until(selector, || self.chromium.ask(async |client| client.find(Locator::Css(selector)).await?.click().await).ok());
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = self.chromium.ask(async |client| client.find(Locator::Css(selector)).await?.click().await) {
+            assert!(Instant::now() < deadline, "{selector} cannot be clicked: {error}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Types into a field.

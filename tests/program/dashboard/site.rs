@@ -28,7 +28,11 @@ impl Site {
                  expect = [\"status == 200\", \"json.state == 'ok'\"]\n",
                 target.address
             );
-            journey(name, &format!("summary = \"{summary}\"\ntags = [\"shop\"]\nalert.page_after = 2\n"), &step)
+            journey(
+                name,
+                &format!("summary = \"{summary}\"\ntags = [\"shop\"]\noverlap = \"allow\"\nalert.page_after = 2\n"),
+                &step,
+            )
         };
         let probes = [probe("checkout", "A basket can be paid for"), probe("search", "What is sold can be found")];
         target.set("/checkout/eu", BROKEN);

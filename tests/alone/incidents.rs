@@ -17,14 +17,14 @@ use crate::cli_support::{assert_exit, run, stdout};
 use crate::page_support::pager::Pager;
 use crate::page_support::service::{Service, TOKEN, channel};
 use crate::programs::free_port;
-use crate::{alertmanager, prometheus};
+use crate::{alertmanager, machine, prometheus};
 
 /// A shipped probe with another interval and shorter waits; steps, expectations and rules are as they are.
 fn hastened(file: &str) -> String {
     let path = format!("{}/probes/{file}.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     let changes = [
-        (r#"(?m)^every( *)= "[^"]*""#, "every$1= \"4s\"\noverlap = \"allow\""),
+        (r#"(?m)^every( *)= "[^"]*""#, "every$1= \"5s\"\noverlap = \"allow\""),
         (r#"(?m)^deadline( *)= "[^"]*""#, "deadline$1= \"20s\""),
         (r#"within = "[^"]*", poll = "[^"]*", since"#, r#"within = "4s", poll = "100ms", since"#),
     ];
@@ -67,6 +67,7 @@ fn alerts_of<'m>(message: &'m Value, probe: &'m str) -> impl Iterator<Item = &'m
 
 #[test]
 fn each_incident_is_paged_by_serinus_and_by_the_exported_rules_and_once_by_each() {
+    let _alone = machine();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let sandbox = runtime.block_on(Sandbox::start(SandboxConfig { speed: 60.0, ..SandboxConfig::default() })).unwrap();
     let pager = Pager::start();
