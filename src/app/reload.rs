@@ -168,6 +168,9 @@ impl Reloader {
     /// Reloads if a file says something else than when it was last read, or one is new or gone. Blocks.
     pub(super) fn reload_if_changed(&self) {
         let mut state = self.lock();
+        if self.is_stopping() {
+            return;
+        }
         let before = state.files.clone();
         match self.read(&mut state) {
             Some(loaded) if state.files != before => drop(self.take(loaded, &before, &state, true)),
@@ -179,6 +182,9 @@ impl Reloader {
     /// Reloads now. Blocks while it reads.
     pub(super) fn reload(&self) -> Reloaded {
         let mut state = self.lock();
+        if self.is_stopping() {
+            return given_up();
+        }
         let before = state.files.clone();
         match self.read(&mut state) {
             Some(loaded) => self.take(loaded, &before, &state, false),
@@ -191,11 +197,21 @@ impl Reloader {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Blocks until the reload under way has ended. After [`stop`](Self::stop) there is none any more then, and nothing of one is
+    /// handed to a store that is closed.
+    fn wait(&self) {
+        drop(self.lock());
+    }
+
     /// Loads, and notes what was loaded. Files that change while they are read are read again. Returns `None` if it was given up,
     /// because the service stops or it took too long. The files then count as read, so that only the next change is noticed.
     fn read(&self, state: &mut ReloadState) -> Option<Loaded> {
         let until = Instant::now() + LONGEST;
-        let given_up = || self.stopping.load(Ordering::Relaxed) || Instant::now() > until;
+        let given_up = || self.is_stopping() || Instant::now() > until;
         let mut tries = 0;
         loop {
             let stamps = Stamps::of(&state.watched);
@@ -409,12 +425,22 @@ const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// is dropped.
 pub(super) struct ConfigWatcher {
     task: tokio::task::JoinHandle<()>,
+    reloader: Arc<Reloader>,
 }
 
 impl ConfigWatcher {
     /// Reloads whenever a file of the configuration has changed, went or came.
     pub(super) fn start(reloader: Arc<Reloader>) -> Self {
-        Self { task: tokio::spawn(follow(reloader)) }
+        Self { task: tokio::spawn(follow(Arc::clone(&reloader))), reloader }
+    }
+
+    /// Makes the reload under way give up, whoever asked for it, and waits for its end.
+    pub(super) async fn stop(self) {
+        self.task.abort();
+        let reloader = Arc::clone(&self.reloader);
+        reloader.stop();
+        // A panic has been printed.
+        let _ = spawn_blocking(move || reloader.wait()).await;
     }
 }
 

@@ -60,7 +60,9 @@ impl Started {
             let runs = scheduler.stop(grace).map(|stragglers| left = stragglers);
             stopping.stage("scheduler", Duration::ZERO, runs).await;
         }
-        drop(self.config_watcher);
+        if let Some(config_watcher) = self.config_watcher {
+            stopping.stage("reload", LAST_ANSWERS, config_watcher.stop()).await;
+        }
         if let Some(heartbeat_task) = self.heartbeat_task {
             stopping.stage("heartbeat", LAST_ANSWERS, heartbeat_task.stop()).await;
         }

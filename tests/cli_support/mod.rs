@@ -94,9 +94,15 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end. What it said last is shown where it did not end well, or was not expected to.
+    #[expect(clippy::print_stderr, reason = "why it did not end well is seen with the test that failed for it")]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        until("its end", || self.child.try_wait().expect("it can be waited for"))
+        let status = until("its end", || self.child.try_wait().expect("it can be waited for"));
+        if !status.success() {
+            let said: Vec<String> = self.stderr.iter().collect();
+            eprintln!("{status}: {}", said.join("\n"));
+        }
+        status
     }
 }
 
