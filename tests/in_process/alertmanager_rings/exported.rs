@@ -58,8 +58,6 @@ async fn of_what_the_rules_say_of_a_probe_the_worst_is_told_and_a_subject_of_it_
         alert("SerinusProbeFailing", "critical", probe),
         alert("SerinusProbeFailing", "page", probe),
         alert("SerinusProbeFailing", "warn", probe),
-        alert("SerinusRunsFailing", "page", &[]),
-        alert("SerinusBudgetBurning", "page", &[("window", "5m")]),
         alert("SerinusSubjectFailing", "page", subject),
     ];
     alertmanager.post(&alerts).await;

@@ -18,6 +18,7 @@ mod keyboard;
 mod live;
 mod matrix;
 mod overview;
+mod phone;
 mod site;
 mod status_page;
 mod without_scripts;

@@ -15,12 +15,17 @@ const MOST: usize = 100;
 pub(crate) struct Site {
     pub(crate) service: Service,
     target: Option<Target>,
-    _pager: Pager,
+    pub(crate) pager: Pager,
 }
 
 impl Site {
     /// `checkout` fails in eu and passes in us; `search` is well.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same with these settings.
+    pub(crate) fn start_with(settings: &str) -> Self {
         let target = Target::start();
         let probe = |name: &str, summary: &str| {
             let step = format!(
@@ -36,14 +41,14 @@ impl Site {
         };
         let probes = [probe("checkout", "A basket can be paid for"), probe("search", "What is sold can be found")];
         target.set("/checkout/eu", BROKEN);
-        Self { target: Some(target), ..Self::of(&probes, "") }
+        Self { target: Some(target), ..Self::of(&probes, settings) }
     }
 
     /// Other probes, in eu and us.
     pub(crate) fn of(probes: &[String], settings: &str) -> Self {
         let pager = Pager::start();
         let settings = format!("regions = [\"eu\", \"us\"]\n{settings}\n{}", channel(&pager, "hook"));
-        Self { service: Service::new(probes, &settings).start(), target: None, _pager: pager }
+        Self { service: Service::new(probes, &settings).start(), target: None, pager }
     }
 
     /// Where it listens.
