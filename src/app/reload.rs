@@ -420,6 +420,9 @@ fn event(reloaded: &Reloaded) -> EventRow {
 /// more than one step.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 
+/// How long a stop waits for the reload under way, which gives up at its next file.
+const LAST_RELOAD: Duration = Duration::from_secs(2);
+
 /// The task that reloads when the configuration's files change. It reads their metadata once a second, which notices files that
 /// editors rename, orchestrators link, mounts replace and network drives change, and costs a few microseconds a file. It ends when it
 /// is dropped.
@@ -439,8 +442,10 @@ impl ConfigWatcher {
         self.task.abort();
         let reloader = Arc::clone(&self.reloader);
         reloader.stop();
-        // A panic has been printed.
-        let _ = spawn_blocking(move || reloader.wait()).await;
+        // A panic has been printed. What hangs on a file costs what is still to be written no more than this.
+        if tokio::time::timeout(LAST_RELOAD, spawn_blocking(move || reloader.wait())).await.is_err() {
+            tracing::warn!("a reload of the configuration hangs, and the service stops without its end");
+        }
     }
 }
 

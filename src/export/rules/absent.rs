@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::plan::{Plan, Probe, Service, Severity};
 
 use super::super::text::{duration, literal, quoted};
-use super::selector::{longest_interval, rises, runs};
+use super::selector::{by_probe, longest_interval, rises, runs};
 use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
 
 /// How long something must be gone: a restart and a failed scrape take less.
@@ -26,12 +26,13 @@ pub(super) fn group(service: &Service) -> Group {
     Group { name: "serinus-absent", about: "What is not there.", rules }
 }
 
-/// Regions that have series: of those that this process runs, the ones that some probe runs in.
+/// Regions that some probe runs in, and so have series.
 fn probed_regions(plan: &Plan) -> impl Iterator<Item = &str> {
-    let idle = |name: &str| {
-        plan.regions.iter().any(|region| *region.name == *name) && plan.canaries.iter().all(|canary| *canary.region.name != *name)
+    let probed = |name: &str| {
+        plan.canaries.iter().any(|canary| *canary.region.name == *name)
+            || plan.probes.iter().any(|probe| probe.elsewhere.iter().any(|region| **region == *name))
     };
-    plan.known_regions.iter().map(|name| &**name).filter(move |name| !idle(name))
+    plan.known_regions.iter().map(|name| &**name).filter(move |name| probed(name))
 }
 
 fn prober(service: &Service) -> Rule {
@@ -72,10 +73,11 @@ fn silent(service: &Service, probe: &Probe) -> Rule {
     let expr = format!(
         "{} == 0\nunless on ({by}) {} > 0\nunless on ({by}) sum by ({by}) (resets({passed}[{window}])) > 0\n\
          and on ({by}) sum by ({by}) ({passed} offset {window})\nand on ({by}) sum by ({by}) ({passed})\n\
-         unless on (probe) max_over_time(serinus_incident{{kind=\"no-data\",probe={}}}[{kept}])\n\
+         unless on ({}) max_over_time(serinus_incident{{kind=\"no-data\",probe={}}}[{kept}])\n\
          unless on (region) max_over_time(serinus_incident{{kind=\"blind\"}}[{kept}])",
         rises(by, &runs(probe, "passed|failed"), over),
         rises(by, &runs(probe, "skipped"), over),
+        by_probe(service),
         quoted(&probe.name),
         kept = duration(SHORTEST),
     );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::plan::{PageRule, Probe, Service};
 
-use super::selector::{canary_labels, increase, interval, rises, runs, unless_told};
+use super::selector::{by_probe, canary_labels, increase, interval, longest_interval, named, rises, runs, unless_told};
 use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels, wakes};
 
 /// What is said of what such a rule does not know.
@@ -24,14 +24,14 @@ pub(super) fn group(service: &Service) -> Group {
 }
 
 fn rule(service: &Service, probe: &Probe) -> Rule {
-    let (failing, words) = match probe.alert.rule {
+    let ((failing, over), words) = match probe.alert.rule {
         PageRule::Consecutive(failures) => (in_a_row(probe, failures), format!("have failed {failures} or more times in a row")),
         PageRule::Window { failures, of } => (share(probe, failures, of), format!("have failed {failures} of {of} runs or more")),
     };
-    let summary = format!("{{{{ $value }}}} canaries of {{{{ $labels.probe }}}} {words}");
+    let summary = format!("{{{{ $value }}}} canaries of {} {words}", named(service));
     Rule {
         alert: "SerinusRunsFailing",
-        expr: format!("count by (probe) (\n{failing}\n)\n{}", unless_told(&service.plan, probe, SHORTEST)),
+        expr: format!("count by ({}) (\n{failing}\n)\n{}", by_probe(service), unless_told(service, probe, over)),
         lasting: None,
         keep: None,
         severity: wakes(probe),
@@ -40,20 +40,22 @@ fn rule(service: &Service, probe: &Probe) -> Rule {
     }
 }
 
-/// So many failed runs and not one that passed, over the time from before the first of them until the last is scraped.
-fn in_a_row(probe: &Probe, failures: NonZeroU32) -> String {
+/// So many failed runs and not one that passed, over the time from before the first of them until the last is scraped; and how long it
+/// may go on after what explained them is over: until the next run has passed.
+fn in_a_row(probe: &Probe, failures: NonZeroU32) -> (String, Duration) {
     let over = (interval(probe) * failures.get() + probe.deadline + SCRAPE * 2).max(SHORTEST);
     let by = canary_labels(probe);
     let (failed, passed) = (rises(&by, &runs(probe, "failed"), over), rises(&by, &runs(probe, "passed"), over));
-    format!("  {failed} >= {failures}\n  and {passed} == 0")
+    let next = longest_interval(probe) + probe.deadline + SCRAPE * 2;
+    (format!("  {failed} >= {failures}\n  and {passed} == 0"), over.max(next))
 }
 
-/// At least this share of the runs, over the time of so many ticks, where most of them came.
-fn share(probe: &Probe, failures: NonZeroU32, of: NonZeroU32) -> String {
+/// At least this share of the runs, over the time of so many ticks, where most of them came; and that time.
+fn share(probe: &Probe, failures: NonZeroU32, of: NonZeroU32) -> (String, Duration) {
     let over: Duration = (interval(probe) * of.get()).max(SHORTEST);
     let by = canary_labels(probe);
     let (failed, counted) = (increase(&by, &runs(probe, "failed"), over), increase(&by, &runs(probe, "passed|failed"), over));
     // A hair less than the share, since it is a quotient of two estimates, and four fifths of the runs, since some come late.
     let (least, most) = (f64::from(failures.get()) / f64::from(of.get()) * 0.999, f64::from(of.get()) * 0.8);
-    format!("  {failed} >= {least:.4} * {counted}\n  and {counted} >= {most:.1}")
+    (format!("  {failed} >= {least:.4} * {counted}\n  and {counted} >= {most:.1}"), over + SCRAPE * 2)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::plan::{LatencyOf, LatencySlo, Probe, Service, Severity, Slo};
 
 use super::super::text::{duration, edge, quoted};
-use super::selector::{canaries, increase, interval, runs, unless_told};
+use super::selector::{by_probe, canaries, increase, interval, named, runs, unless_told};
 use super::{Group, Rule, SCRAPE, SHORTEST, annotations, labels};
 
 /// Level, rate, and the SLO's window divided by the long one.
@@ -88,10 +88,10 @@ fn burn(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget, (level, ra
     let share = rate * budget.share;
     let expr = format!(
         "(\n{}\n)\nand {}\n  > {share:.6} * {}\n{}",
-        by_chance(&increase("probe", &budget.bad, long), share, &increase("probe", &budget.all, long)),
-        increase("probe", &budget.bad, short),
-        increase("probe", &budget.all, short),
-        unless_told(&service.plan, probe, short),
+        by_chance(&increase(by_probe(service), &budget.bad, long), share, &increase(by_probe(service), &budget.all, long)),
+        increase(by_probe(service), &budget.bad, short),
+        increase(by_probe(service), &budget.all, short),
+        unless_told(service, probe, short),
     );
     let summary = format!("{{{{ $value | printf \"%.0f\" }}}} {} in {}", budget.words, duration(long));
     let description = format!(
@@ -119,7 +119,7 @@ fn with_window(probe: &Probe, long: Duration) -> Vec<(&'static str, String)> {
 /// A long window that holds ten runs or more, and the short one of a twelfth of it, which is two intervals long or more.
 fn windows(service: &Service, probe: &Probe, long: Duration) -> (Duration, Duration) {
     let interval = interval(probe);
-    let ten_runs = interval * LEAST_RUNS / canaries(&service.plan, probe);
+    let ten_runs = interval * LEAST_RUNS / canaries(service, probe);
     let two_intervals = interval * 2 + SCRAPE;
     let long = long.max(SHORTEST).max(ten_runs).max(two_intervals);
     (long, (long / 12).max(SHORTEST).max(two_intervals))
@@ -150,13 +150,13 @@ fn histogram(probe: &Probe, latency: &LatencySlo) -> (&'static str, String) {
 fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> Vec<Rule> {
     let (long, short) = windows(service, probe, slo.window.min(LONGEST));
     let (name, labels) = histogram(probe, latency);
-    let unless = unless_told(&service.plan, probe, short);
+    let unless = unless_told(service, probe, short);
     let mut rules = Vec::new();
     let mut add = |level: Severity, measure: &str, bound: Duration, expr: String| {
         let severity = if probe.alert.page { level } else { Severity::Warn };
         let of =
             latency.step.as_deref().map_or("whole runs".to_owned(), |step| format!("`{}`", super::super::text::literal(step)));
-        let summary = format!("{{{{ $labels.probe }}}} is slow: the {measure} of {of} is above {} s", edge(bound));
+        let summary = format!("{} is slow: the {measure} of {of} is above {} s", named(service), edge(bound));
         let description = format!("Over {} and still over {}.", duration(long), duration(short));
         let mut labels = with_window(probe, long);
         labels.push(("objective", measure.to_owned()));
@@ -166,16 +166,17 @@ fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> 
     };
     if let Some(bound) = latency.mean {
         let over = |window| {
-            let [sum, count] = ["sum", "count"].map(|part| increase("probe", &format!("{name}_{part}{{{labels}}}"), window));
+            let [sum, count] =
+                ["sum", "count"].map(|part| increase(by_probe(service), &format!("{name}_{part}{{{labels}}}"), window));
             format!("{sum}\n  > {} * {count}", edge(bound))
         };
-        let enough = increase("probe", &format!("{name}_count{{{labels}}}"), long);
+        let enough = increase(by_probe(service), &format!("{name}_count{{{labels}}}"), long);
         add(Severity::Warn, "mean", bound, format!("{}\nand {}\nand {enough} >= {LEAST_RUNS}", over(long), over(short)));
     }
     for (measure, share, bound) in [("p95", 0.05, latency.p95), ("p99", 0.01, latency.p99)] {
         let Some(bound) = bound else { continue };
-        let count = |window| increase("probe", &format!("{name}_count{{{labels}}}"), window);
-        let within = |window| increase("probe", &format!("{name}_bucket{{{labels},le=\"{}\"}}", edge(bound)), window);
+        let count = |window| increase(by_probe(service), &format!("{name}_count{{{labels}}}"), window);
+        let within = |window| increase(by_probe(service), &format!("{name}_bucket{{{labels},le=\"{}\"}}", edge(bound)), window);
         let above = |window| format!("({} - {})", count(window), within(window));
         let broken = |window| format!("(\n{}\n)", by_chance(&above(window), share, &count(window)));
         let plain = format!("{} > {share} * {}", above(short), count(short));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indexmap::IndexSet;
 
-use crate::plan::{Plan, Probe};
+use crate::plan::{Plan, Probe, Service};
 
 use super::super::text::{duration, quoted};
 use super::SHORTEST;
@@ -33,15 +33,38 @@ pub(super) fn rises(by: &str, selector: &str, over: Duration) -> String {
 
 /// What the service told of a probe, or of those that explain its failures, within a window: rules on counters are silent then, also
 /// until their own window has forgotten an outage that is over. What is told of subjects counts whatever its severity, since the
-/// runs that found them are counted as failed.
-pub(super) fn unless_told(plan: &Plan, probe: &Probe, within: Duration) -> String {
-    let names: Vec<String> = with_roots(plan, probe).iter().map(|name| regex::escape(name)).collect();
-    let (names, within) = (quoted(&names.join("|")), duration(within.max(SHORTEST)));
-    format!(
-        "unless on () (\n  max_over_time(serinus_incident{{kind=\"probe\",severity=~\"page|critical\",probe=~{names}}}[{within}])\n  \
-         or max_over_time(serinus_incident{{kind=~\"subject|subjects\",probe={}}}[{within}])\n)",
-        quoted(&probe.name)
-    )
+/// runs that found them are counted as failed; so does what is told of a probe that pages nobody.
+pub(super) fn unless_told(service: &Service, probe: &Probe, within: Duration) -> String {
+    let within = duration(within.max(SHORTEST));
+    let told = |labels: &str| format!("max_over_time(serinus_incident{{{labels}}}[{within}])");
+    let (paging, silent): (Vec<&str>, Vec<&str>) = with_roots(&service.plan, probe).into_iter().partition(|name| {
+        let root = service.plan.probes.iter().find(|other| *other.name == **name);
+        root.is_none_or(|root| root.alert.page)
+    });
+    let named = |names: &[&str]| quoted(&names.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|"));
+    let all = [
+        (!paging.is_empty()).then(|| told(&format!("kind=\"probe\",severity=~\"page|critical\",probe=~{}", named(&paging)))),
+        (!silent.is_empty()).then(|| told(&format!("kind=\"probe\",probe=~{}", named(&silent)))),
+        Some(told(&format!("kind=~\"subject|subjects\",probe={}", quoted(&probe.name)))),
+    ];
+    let all = all.into_iter().flatten().collect::<Vec<_>>().join("\n  or ");
+    let on = if each_tells(service) { "region" } else { "" };
+    format!("unless on ({on}) (\n  {all}\n)")
+}
+
+/// Whether each region's process tells of what it probes by itself, because it knows of no other.
+pub(super) fn each_tells(service: &Service) -> bool {
+    service.alerting.origin.is_some()
+}
+
+/// What a rule about a probe is told by: the probe, and the region where each tells by itself.
+pub(super) fn by_probe(service: &Service) -> &'static str {
+    if each_tells(service) { "probe, region" } else { "probe" }
+}
+
+/// A probe in the words of a rule that is told so.
+pub(super) fn named(service: &Service) -> &'static str {
+    if each_tells(service) { "{{ $labels.probe }} in {{ $labels.region }}" } else { "{{ $labels.probe }}" }
 }
 
 /// A probe and all that its `needs` lead to.
@@ -71,9 +94,11 @@ pub(super) fn longest_interval(probe: &Probe) -> Duration {
     probe.cadence.pauses().1 / probe.runs.max(1)
 }
 
-/// How many canaries of it there are in all regions that are known.
-pub(super) fn canaries(plan: &Plan, probe: &Probe) -> u32 {
+/// How many canaries of it a rule is about: those of all regions that are known, or of one where each tells by itself.
+pub(super) fn canaries(service: &Service, probe: &Probe) -> u32 {
+    let plan = &service.plan;
     let here = plan.canaries.iter().filter(|canary| canary.probe.name == probe.name).count();
     let regions = plan.regions.len().max(1);
-    u32::try_from(here * plan.known_regions.len().max(regions) / regions).unwrap_or(u32::MAX).max(1)
+    let known = if each_tells(service) { regions } else { plan.known_regions.len().max(regions) };
+    u32::try_from(here * known / regions).unwrap_or(u32::MAX).max(1)
 }

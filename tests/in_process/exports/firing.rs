@@ -151,12 +151,13 @@ fn an_outage_is_told_by_the_counters_alone_also_across_a_restart_and_a_lost_scra
 #[test]
 fn what_serinus_tells_of_is_told_once_and_not_again_when_it_is_over() {
     let service = service();
-    let page = "serinus_incident{instance=\"eu:9464\",kind=\"probe\",scope=\"probe/search\",probe=\"search\",severity=\"page\"}";
-    let subject = "serinus_incident{instance=\"eu:9464\",kind=\"subject\",scope=\"subject/segment-copy/s\",probe=\"segment-copy\",severity=\"warn\"}";
+    let page = "serinus_incident{instance=\"REGION:9464\",kind=\"probe\",scope=\"probe/search\",probe=\"search\",region=\"REGION\",severity=\"page\"}";
+    let subject = "serinus_incident{instance=\"REGION:9464\",kind=\"subject\",scope=\"subject/segment-copy/s\",probe=\"segment-copy\",region=\"REGION\",severity=\"warn\"}";
     let blind = "serinus_incident{instance=\"eu:9464\",kind=\"blind\",scope=\"blind/us\",region=\"us\",severity=\"page\"}";
+    let warned = "serinus_incident{instance=\"REGION:9464\",kind=\"probe\",scope=\"probe/staging\",probe=\"staging\",region=\"REGION\",severity=\"warn\"}";
     let told: fn(u64) -> Option<f64> = |minute| (32..52).contains(&minute).then_some(1.0);
     let outage = |probe: &str, _: &str, minute: u64, _: u64| {
-        if ["search", "basket"].contains(&probe) && (30..50).contains(&minute) { "failed" } else { "passed" }
+        if ["search", "basket", "wishes"].contains(&probe) && (30..50).contains(&minute) { "failed" } else { "passed" }
     };
     let minutes = |fires: &'static [&'static str]| (32..54).map(move |minute| (minute, fires));
     let after = |until: u64| (54..until).map(|minute| (minute, &[][..]));
@@ -166,7 +167,18 @@ fn what_serinus_tells_of_is_told_once_and_not_again_when_it_is_over() {
         (
             "a probe with an objective, and another that needs it",
             Fleet { verdict: outage, more: &[(page, told)], ..Fleet::well(&service, 90) },
-            &only(&["SerinusProbeFailing warn search", "SerinusProbeFailing page search"]),
+            &only(&["SerinusProbeFailing warn search", "SerinusProbeFailing page search", "SerinusProbeFailing critical search"]),
+        ),
+        (
+            "one that pages nobody, and another that needs it",
+            Fleet {
+                verdict: |probe, _, minute, _| {
+                    if ["staging", "trial"].contains(&probe) && (26..50).contains(&minute) { "failed" } else { "passed" }
+                },
+                more: &[(warned, told)],
+                ..Fleet::well(&service, 90)
+            },
+            &only(&["SerinusProbeFailing warn staging"]),
         ),
         (
             "runs in which only a subject fails, and which are counted as failed",
@@ -189,6 +201,21 @@ fn what_serinus_tells_of_is_told_once_and_not_again_when_it_is_over() {
                 ..Fleet::well(&service, 90)
             },
             &only(&["SerinusRegionBlind warn us", "SerinusRegionBlind page us"]),
+        ),
+        (
+            "a region whose own process tells nothing, beside one that does",
+            Fleet { verdict: outage, more: &[(page.replace("REGION", "eu").leak(), told)], ..Fleet::well(&service, 45) },
+            &[(
+                44,
+                &[
+                    "SerinusProbeFailing warn search",
+                    "SerinusProbeFailing page search",
+                    "SerinusRunsFailing page search",
+                    "SerinusRunsFailing page basket",
+                    "SerinusBudgetBurning page search",
+                    "SerinusBudgetBurning warn search",
+                ],
+            )],
         ),
     ]);
 }
@@ -242,7 +269,7 @@ fn regions_that_share_no_store_are_critical_together_and_not_alone() {
         (
             "both fail, and one pages",
             Fleet { verdict: both, more: &[(failures, streak), (pages, incident)], ..Fleet::well(&service, 60) },
-            &[(29, &[]), (34, &[]), (45, &[told[0], told[1], critical])],
+            &[(29, &[]), (34, &[]), (45, &[told[0], told[1], raw, critical])],
         ),
         (
             "both fail, and neither pages: it may be muted",
@@ -353,7 +380,7 @@ fn what_is_degraded_and_what_is_slow_is_told_when_it_is_more_than_chance() {
             ],
             ..Fleet::well(&service, 120)
         },
-        &[(59, &[]), (64, &[]), (80, slow), (110, slow)],
+        &[(59, &[]), (64, &[]), (95, slow), (110, slow)],
     )]);
 }
 
@@ -368,17 +395,19 @@ fn an_alert_has_its_probes_owner_and_runbook_and_a_link_to_its_page() {
     };
     let about = "Told by the counts of runs alone, since Serinus tells nothing of it. They know nothing of mutes, nor whether only \
                  subjects failed: look why it does not. What it watches: A search {{ answers }} \"at once\".";
-    let alert = json!({
-        "exp_labels": { "severity": "page", "probe": "search", "owner": "it's \"search\" {{ $labels.x }} \\ 1" },
-        "exp_annotations": {
-            "summary": "2 canaries of search have failed 2 or more times in a row",
-            "description": about,
-            "runbook_url": "https://runbooks.example.com/search?a=1&b={{ c }}",
-            "dashboard_url": "https://serinus.example.com/probes/search",
-        },
-    });
+    let alert = |region: &str| {
+        json!({
+            "exp_labels": { "severity": "page", "probe": "search", "region": region, "owner": "it's \"search\" {{ $labels.x }} \\ 1" },
+            "exp_annotations": {
+                "summary": format!("1 canaries of search in {region} have failed 2 or more times in a row"),
+                "description": about,
+                "runbook_url": "https://runbooks.example.com/search?a=1&b={{ c }}",
+                "dashboard_url": "https://serinus.example.com/probes/search",
+            },
+        })
+    };
     let test = json!({ "interval": "1m", "input_series": fleet.input(),
-        "alert_rule_test": [{ "eval_time": "20m", "alertname": "SerinusRunsFailing", "exp_alerts": [alert] }] });
+        "alert_rule_test": [{ "eval_time": "20m", "alertname": "SerinusRunsFailing", "exp_alerts": [alert("eu"), alert("us")] }] });
     let all = json!({ "rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test] });
     std::fs::write(folder.path().join("tests.yml"), all.to_string()).expect("it is written");
     said(folder.path(), "promtool", &["test", "rules", "tests.yml"]);

@@ -46,7 +46,15 @@ http.get = "{{ api }}/basket"
 expect = ["status == 200"]
 "#;
 
-/// The shipped probes and two more, from one of two regions whose processes share no store.
+/// Seldom, and failing with another.
+fn seldom(name: &str, root: &str, more: &str) -> String {
+    format!(
+        "name = \"{name}\"\nneeds = [{root}]\nevery = \"15m\"\ndeadline = \"9s\"\n{more}\n[[step]]\nname = \"look\"\n\
+         http.get = \"{{{{ api }}}}/{name}\"\nexpect = [\"status == 200\"]\n"
+    )
+}
+
+/// The shipped probes and five more, from one of two regions whose processes share no store.
 pub(super) fn service() -> Service {
     with("region = \"eu\"\nregions = [\"eu\", \"us\"]\n", "public_url = \"https://serinus.example.com\"")
 }
@@ -56,12 +64,16 @@ pub(super) fn with(top: &str, alerting: &str) -> Service {
     let folder = tempfile::tempdir().expect("a folder");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/*.toml");
     let text = format!(
-        "{top}probes = [{:?}, \"search.toml\", \"basket.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
+        "{top}probes = [{:?}, \"search.toml\", \"basket.toml\", \"seldom-*.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
          canary_password = {{ env = \"CANARY_PASSWORD\" }}\n[notify]\nnone = true\n[alerting]\n{alerting}\n",
         shipped.display().to_string()
     );
     std::fs::write(folder.path().join("search.toml"), SEARCH).expect("it is written");
     std::fs::write(folder.path().join("basket.toml"), BASKET).expect("it is written");
+    let quiet = "alert.page = false";
+    for (name, root, more) in [("wishes", "\"search\"", ""), ("staging", "", quiet), ("trial", "\"staging\"", "")] {
+        std::fs::write(folder.path().join(format!("seldom-{name}.toml")), seldom(name, root, more)).expect("it is written");
+    }
     let config = folder.path().join("serinus.toml");
     std::fs::write(&config, text).expect("it is written");
     loaded(&config)
