@@ -83,7 +83,9 @@ impl EventLoop {
         let mut commands = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
         loop {
-            self.round.set(std::time::Instant::now());
+            let now = std::time::Instant::now();
+            self.round.set(now);
+            self.outputs.alert_states.evaluated(now);
             let effects = self.evaluator.finish(self.clock.now());
             self.act(effects).await;
             self.show();

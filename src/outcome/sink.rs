@@ -1,7 +1,7 @@
 //! The ports through which the scheduler reports finished runs, and the alert rules the state of canaries and probes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::plan::{CanaryId, Severity};
 
@@ -73,4 +73,7 @@ pub trait AlertStateSink: Send + Sync + 'static {
     /// The severity of an incident; `None` if it has ended, or all that fails in it is muted or explained. Called at each change,
     /// and at a start once for each open incident.
     fn incident(&self, scope: IncidentScope<'_>, severity: Option<Severity>);
+
+    /// All of it is as of now: called several times a second, also where nothing changes.
+    fn evaluated(&self, now: Instant);
 }

@@ -2,11 +2,14 @@
 //!
 //! Owns one series for each open incident that somebody is told of, so that rules elsewhere say what the pages say. They are few:
 //! one a probe, `alert.max_subjects` subjects of it and one for the others, its missing data and its leaks, one a region, one a
-//! channel, and one for restarts. A series goes with its incident.
+//! channel, and one for restarts. A series goes with its incident, and all of them where the rules were not evaluated for a minute:
+//! what they said before is not known to be so, and rules elsewhere that are silent because of it must not be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use crate::base::thread::AtomicInstant;
 use crate::outcome::{IncidentScope, visible};
 use crate::plan::Severity;
 
@@ -26,13 +29,30 @@ struct Incident {
     severity: Severity,
 }
 
+/// How long what the rules said is shown if they are not evaluated again.
+const SHOWN: Duration = Duration::from_mins(1);
+
 /// All of them, by scope.
-#[derive(Debug, Default)]
-pub(super) struct Incidents(Mutex<BTreeMap<Box<str>, Incident>>);
+#[derive(Debug)]
+pub(super) struct Incidents {
+    open: Mutex<BTreeMap<Box<str>, Incident>>,
+    evaluated: AtomicInstant,
+}
+
+impl Default for Incidents {
+    fn default() -> Self {
+        Self { open: Mutex::default(), evaluated: AtomicInstant::at(Instant::now()) }
+    }
+}
 
 impl Incidents {
+    /// They are as of now.
+    pub(super) fn evaluated(&self, now: Instant) {
+        self.evaluated.set(now);
+    }
+
     pub(super) fn set(&self, of: IncidentScope<'_>, severity: Option<Severity>) {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(severity) = severity else {
             open.remove(of.text);
             return;
@@ -42,15 +62,18 @@ impl Incidents {
         open.insert(of.text.into(), Incident { kind: of.kind, scope, probe, region, severity });
     }
 
-    pub(super) fn write(&self, body: &mut Exposition) {
+    pub(super) fn write(&self, body: &mut Exposition, now: Instant) {
         body.family(
             "serinus_incident",
             MetricType::Gauge,
             "1 while an incident is open and something in it fails that is neither muted nor explained, with its severity.",
         );
+        if self.evaluated.ago(now).is_none_or(|ago| ago > SHOWN) {
+            return;
+        }
         // A scraper refuses a body in which a series is there twice, and cut scopes may be alike.
         let mut written = BTreeSet::new();
-        for incident in self.0.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for incident in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
             let labels = IncidentLabels {
                 kind: incident.kind,
                 scope: &incident.scope,
@@ -77,8 +100,12 @@ mod tests {
     }
 
     fn seen(incidents: &Incidents) -> Vec<String> {
+        seen_at(incidents, Instant::now())
+    }
+
+    fn seen_at(incidents: &Incidents, now: Instant) -> Vec<String> {
         let mut body = Exposition::new(Format::Prometheus, 0);
-        incidents.write(&mut body);
+        incidents.write(&mut body, now);
         body.finish().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     }
 
@@ -99,6 +126,16 @@ mod tests {
         );
         incidents.set(probe, None);
         assert_eq!(seen(&incidents).len(), 1);
+    }
+
+    #[test]
+    fn what_rules_that_stand_still_said_before_is_not_shown() {
+        let incidents = Incidents::default();
+        incidents.set(scope("probe", "probe/sync", Some("sync")), Some(Severity::Page));
+        let later = Instant::now() + Duration::from_secs(90);
+        assert_eq!((seen(&incidents).len(), seen_at(&incidents, later).len()), (1, 0));
+        incidents.evaluated(later);
+        assert_eq!(seen_at(&incidents, later).len(), 1);
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Metrics {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
         families::write(&mut body, &self.index(), &self.ticks);
-        self.incidents.write(&mut body);
+        self.incidents.write(&mut body, Instant::now());
         usage::write(&mut body);
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();
@@ -188,5 +188,9 @@ impl AlertStateSink for Metrics {
 
     fn incident(&self, scope: IncidentScope<'_>, severity: Option<Severity>) {
         self.incidents.set(scope, severity);
+    }
+
+    fn evaluated(&self, now: Instant) {
+        self.incidents.evaluated(now);
     }
 }
