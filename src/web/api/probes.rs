@@ -24,7 +24,7 @@ use super::{ApiState, Failure, names};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::web) struct ProbeQuery {
-    /// How far back: 1h, 24h, 7d, 30d or 90d; the last hour unless said.
+    /// How far back: 1h, 24h, 7d, 30d or 90d; 24h unless said.
     range: Option<String>,
     /// Only this canary, by its id.
     canary: Option<String>,
