@@ -75,9 +75,15 @@ impl Browser {
     /// Waits until an element says this.
     #[track_caller]
     pub(crate) fn until_says(&self, selector: &str, words: &str) -> String {
-        until(&format!("{selector} says {words:?}; it says {:?}", self.texts(selector)), || {
-            self.texts(selector).into_iter().find(|text| text.contains(words))
-        })
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let texts = self.texts(selector);
+            if let Some(text) = texts.iter().find(|text| text.contains(words)) {
+                return text.clone();
+            }
+            assert!(Instant::now() < deadline, "{}: {selector} never says {words:?}; it says {texts:?}", self.here());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Clicks the first such element, which is waited for.
@@ -107,14 +113,33 @@ impl Browser {
     /// Moves the pointer onto the middle of an element.
     #[track_caller]
     pub(crate) fn hover(&self, selector: &str) {
+        let (x, y) = self.middle(selector);
+        let there = PointerAction::MoveTo { duration: None, x, y };
+        let actions = MouseActions::new("mouse".to_owned()).then(there);
+        self.chromium.ask(async |client| client.perform_actions(actions).await).unwrap();
+    }
+
+    /// Puts a finger onto the middle of an element of a phone, which is not lifted before [`Self::lift_finger`].
+    #[track_caller]
+    pub(crate) fn put_finger(&self, selector: &str) {
+        let (x, y) = self.middle(selector);
+        self.chromium.tools("Input.dispatchTouchEvent", &json!({ "type": "touchStart", "touchPoints": [{ "x": x, "y": y }] }));
+    }
+
+    /// Lifts it.
+    #[track_caller]
+    pub(crate) fn lift_finger(&self) {
+        self.chromium.tools("Input.dispatchTouchEvent", &json!({ "type": "touchEnd", "touchPoints": [] }));
+    }
+
+    /// Where the middle of an element is in the window, pixels.
+    #[track_caller]
+    fn middle(&self, selector: &str) -> (f64, f64) {
         let box_of = self.script(&format!(
             "const b = document.querySelector({}).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2];",
             json!(selector)
         ));
-        let at = |index: usize| box_of[index].as_f64().unwrap();
-        let there = PointerAction::MoveTo { duration: None, x: at(0), y: at(1) };
-        let actions = MouseActions::new("mouse".to_owned()).then(there);
-        self.chromium.ask(async |client| client.perform_actions(actions).await).unwrap();
+        (box_of[0].as_f64().unwrap(), box_of[1].as_f64().unwrap())
     }
 
     /// What a script says, given as the body of a function. The driver can run one where pages cannot.

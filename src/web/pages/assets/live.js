@@ -37,10 +37,13 @@
     stale(now.dataset.stale || "");
   };
 
-  // A fragment waits while somebody points at it or at something below it, or has the focus there, so that nothing moves under a
-  // pointer or a focus; but not for one who has not moved for so long, since then it would be old for whoever only looks.
+  // A fragment waits while somebody points at it or at something below it, or has a finger or the focus there, so that nothing moves
+  // under a pointer, a finger or a focus; but not for one who has not moved for so long, since then it would be old for whoever only
+  // looks.
   const rest = 20000;
   let moved = 0;
+  // What a finger is on. It has not pointed there before, and its tap must still find the link that it began on.
+  let pressed = null;
   const isAbove = (part, other) => other && (part.contains(other) || part.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
   const isHeld = (part) => {
     if (part.id === "asof" || part.id === "pulse") return false;
@@ -48,7 +51,7 @@
     if (part.contains(active) && active.matches("input, textarea, select")) return true;
     const pointed = [...document.querySelectorAll("main :hover")].pop();
     const focused = active?.matches("main *") ? active : null;
-    return Date.now() - moved < rest && Boolean(isAbove(part, pointed) || isAbove(part, focused));
+    return Date.now() - moved < rest && [pressed, pointed, focused].some((one) => isAbove(part, one));
   };
   // What an element is known by when it was replaced by its like.
   const like = (one) => one.getAttribute("href") ?? one.getAttribute("formaction") ?? one.closest("[id]")?.id;
@@ -76,6 +79,10 @@
   const move = () => { moved = Date.now(); release(); };
   document.addEventListener("pointermove", move, { passive: true });
   document.addEventListener("keydown", () => { moved = Date.now(); });
+  document.addEventListener("pointerdown", (event) => { moved = Date.now(); pressed = event.target; });
+  // The click comes after the finger has left.
+  const lift = () => setTimeout(() => { pressed = null; release(); }, 500);
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, lift);
   document.addEventListener("focusout", () => setTimeout(release));
   setInterval(release, 1000);
 
