@@ -32,6 +32,7 @@ mod report;
 mod chaos;
 mod cli_demo;
 mod incidents;
+mod shipped;
 mod starved;
 mod telemetry_metrics;
 mod telemetry_prometheus;

@@ -86,11 +86,12 @@ fn burns(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget) -> Vec<Ru
 fn burn(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget, (level, rate, part): (Severity, f64, u32)) -> Rule {
     let (long, short) = windows(service, probe, (slo.window / part).min(LONGEST));
     let share = rate * budget.share;
+    let by = by_probe(service);
     let expr = format!(
         "(\n{}\n)\nand {}\n  > {share:.6} * {}\n{}",
-        by_chance(&increase(by_probe(service), &budget.bad, long), share, &increase(by_probe(service), &budget.all, long)),
-        increase(by_probe(service), &budget.bad, short),
-        increase(by_probe(service), &budget.all, short),
+        by_chance(&increase(by, &budget.bad, long), share, &increase(by, &budget.all, long)),
+        increase(by, &budget.bad, short),
+        increase(by, &budget.all, short),
         unless_told(service, probe, short),
     );
     let summary = format!("{{{{ $value | printf \"%.0f\" }}}} {} in {}", budget.words, duration(long));
@@ -106,14 +107,14 @@ fn burn(service: &Service, probe: &Probe, slo: &Slo, budget: &Budget, (level, ra
         lasting: None,
         keep: None,
         severity,
-        labels: with_window(probe, long).into_iter().chain([("rate", rate.to_string())]).collect(),
+        labels: telling_labels(probe, long, ("rate", rate.to_string())),
         annotations: annotations(service, probe, &summary, &description),
     }
 }
 
-/// The rules of a probe differ by their window.
-fn with_window(probe: &Probe, long: Duration) -> Vec<(&'static str, String)> {
-    labels(probe).into_iter().chain([("window", duration(long))]).collect()
+/// The rules of a probe differ by their window and by one label more.
+fn telling_labels(probe: &Probe, long: Duration, more: (&'static str, String)) -> Vec<(&'static str, String)> {
+    labels(probe).into_iter().chain([("window", duration(long)), more]).collect()
 }
 
 /// A long window that holds ten runs or more, and the short one of a twelfth of it, which is two intervals long or more.
@@ -150,6 +151,7 @@ fn histogram(probe: &Probe, latency: &LatencySlo) -> (&'static str, String) {
 fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> Vec<Rule> {
     let (long, short) = windows(service, probe, slo.window.min(LONGEST));
     let (name, labels) = histogram(probe, latency);
+    let by = by_probe(service);
     let unless = unless_told(service, probe, short);
     let mut rules = Vec::new();
     let mut add = |level: Severity, measure: &str, bound: Duration, expr: String| {
@@ -158,25 +160,23 @@ fn bounds(service: &Service, probe: &Probe, slo: &Slo, latency: &LatencySlo) -> 
             latency.step.as_deref().map_or("whole runs".to_owned(), |step| format!("`{}`", super::super::text::literal(step)));
         let summary = format!("{} is slow: the {measure} of {of} is above {} s", named(service), edge(bound));
         let description = format!("Over {} and still over {}.", duration(long), duration(short));
-        let mut labels = with_window(probe, long);
-        labels.push(("objective", measure.to_owned()));
+        let labels = telling_labels(probe, long, ("objective", measure.to_owned()));
         let annotations = annotations(service, probe, &summary, &description);
         let expr = format!("{expr}\n{unless}");
         rules.push(Rule { alert: "SerinusTooSlow", expr, lasting: None, keep: None, severity, labels, annotations });
     };
     if let Some(bound) = latency.mean {
         let over = |window| {
-            let [sum, count] =
-                ["sum", "count"].map(|part| increase(by_probe(service), &format!("{name}_{part}{{{labels}}}"), window));
+            let [sum, count] = ["sum", "count"].map(|part| increase(by, &format!("{name}_{part}{{{labels}}}"), window));
             format!("{sum}\n  > {} * {count}", edge(bound))
         };
-        let enough = increase(by_probe(service), &format!("{name}_count{{{labels}}}"), long);
+        let enough = increase(by, &format!("{name}_count{{{labels}}}"), long);
         add(Severity::Warn, "mean", bound, format!("{}\nand {}\nand {enough} >= {LEAST_RUNS}", over(long), over(short)));
     }
     for (measure, share, bound) in [("p95", 0.05, latency.p95), ("p99", 0.01, latency.p99)] {
         let Some(bound) = bound else { continue };
-        let count = |window| increase(by_probe(service), &format!("{name}_count{{{labels}}}"), window);
-        let within = |window| increase(by_probe(service), &format!("{name}_bucket{{{labels},le=\"{}\"}}", edge(bound)), window);
+        let count = |window| increase(by, &format!("{name}_count{{{labels}}}"), window);
+        let within = |window| increase(by, &format!("{name}_bucket{{{labels},le=\"{}\"}}", edge(bound)), window);
         let above = |window| format!("({} - {})", count(window), within(window));
         let broken = |window| format!("(\n{}\n)", by_chance(&above(window), share, &count(window)));
         let plain = format!("{} > {share} * {}", above(short), count(short));

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::prune::{SLICE, more};
+use super::reader::numbers;
 use crate::history::backlog::Backlog;
 use crate::history::{CHANGES, Change, Changes, FOLLOWED, ReadError};
 use crate::outcome::RunId;
@@ -23,11 +24,8 @@ pub(super) struct ChangeCursor {
 
 impl ChangeCursor {
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
-        let mut numbers = text.split('.').map(str::parse);
-        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(file)), Some(Ok(run)), Some(Ok(change)), None) => Ok(Self { file, run, change }),
-            _ => Err(ReadError::Cursor(text.to_owned())),
-        }
+        let [file, run, change] = numbers(text)?;
+        Ok(Self { file, run, change })
     }
 
     fn now(connection: &Connection) -> rusqlite::Result<Self> {

@@ -351,16 +351,14 @@ fn fails(canaries: &[&CanaryStatus]) -> String {
 
 /// `2 failing, 7 passing`.
 pub(in crate::web) fn summary(health: ByHealth) -> String {
-    let all = [
+    words::listed(&[
         (health.failing, "failing"),
         (health.no_data, "without data"),
         (health.suspect, "failed lately"),
         (health.muted, "muted"),
         (health.unknown, "no run yet"),
         (health.passing, "passed"),
-    ];
-    let said: Vec<String> = all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    said.join(", ")
+    ])
 }
 
 /// The 95th percentile, by the nearest rank; a failed run is lost and greater than every other.

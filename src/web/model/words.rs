@@ -2,6 +2,7 @@
 //!
 //! Pure functions of numbers. Every page and table speaks through these, so that one thing is written in one way.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -136,9 +137,15 @@ pub(in crate::web) fn clip(text: &str, most: usize) -> String {
     if chars.next().is_some() { format!("{short}…") } else { short }
 }
 
+/// `2 failing, 7 passed`: those of which there are some; empty where there are none.
+pub(in crate::web) fn listed<N: Display + PartialOrd + Default>(all: &[(N, &str)]) -> String {
+    let some = all.iter().filter(|(count, _)| *count > N::default());
+    some.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
 /// `3 failed, 17 passed`; empty of nothing.
 pub(in crate::web) fn counts(count: RunCounts) -> String {
-    let all = [
+    listed(&[
         (count.failed, "failed"),
         (count.errored, "errored"),
         (count.missed, "missed"),
@@ -146,9 +153,7 @@ pub(in crate::web) fn counts(count: RunCounts) -> String {
         (count.skipped, "skipped"),
         (count.degraded, "degraded"),
         (count.passed - count.degraded.min(count.passed), "passed"),
-    ];
-    let said: Vec<String> = all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    said.join(", ")
+    ])
 }
 
 #[cfg(test)]

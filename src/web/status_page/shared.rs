@@ -113,8 +113,7 @@ impl StatusPages {
     /// Whether an incident of this scope, about this probe, can stand on it.
     pub(in crate::web) fn shows(&self, scope: &str, probe: Option<&str>) -> bool {
         let Some(probe) = probe.filter(|_| is_noticed(scope)) else { return false };
-        self.active()
-            .is_some_and(|page| page.components.iter().any(|component| component.probes.iter().any(|name| **name == *probe)))
+        self.active().is_some_and(|page| page.chosen().into_iter().any(|name| **name == *probe))
     }
 
     fn active(&self) -> Option<Arc<StatusPage>> {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use regex::Regex;
 use serde_json::Value;
 use serinus::sandbox::{Sandbox, SandboxConfig};
 use tokio::runtime::Runtime;
+
+use crate::shipped::hastened;
 
 use super::prober::{PATIENCE, get};
 use super::receiver::Receiver;
@@ -54,7 +55,7 @@ impl World {
         if shipped {
             for (file, every) in [("premium_registration", "4s"), ("playlist_sync", "4s"), ("segment_copy", "3s")] {
                 let text = fs::read_to_string(format!("{}/probes/{file}.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
-                fs::write(probes.join(format!("{file}.toml")), hastened(&text, every)).unwrap();
+                fs::write(probes.join(format!("{file}.toml")), hastened(&text, every, "12s", "1500ms")).unwrap();
             }
         }
         let text = SERVICE
@@ -115,21 +116,6 @@ pub(crate) fn copy_of_store(store: &Path) -> (tempfile::TempDir, rusqlite::Conne
     }
     let connection = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
     (folder, connection)
-}
-
-/// A shipped probe with another interval and shorter waits; steps, expectations and rules are as they are.
-fn hastened(text: &str, every: &str) -> String {
-    [
-        (r#"(?m)^every( *)= "[^"]*""#, format!("every$1= \"{every}\"")),
-        (r#"(?m)^deadline( *)= "[^"]*""#, "deadline$1= \"12s\"".to_owned()),
-        (r#"within = "[^"]*", poll = "[^"]*", since"#, r#"within = "1500ms", poll = "100ms", since"#.to_owned()),
-    ]
-    .into_iter()
-    .fold(text.to_owned(), |text, (pattern, by)| {
-        let pattern = Regex::new(pattern).unwrap();
-        assert!(pattern.is_match(&text), "{pattern}");
-        pattern.replace_all(&text, by).into_owned()
-    })
 }
 
 fn load(name: &str, cells: usize) -> String {

@@ -32,24 +32,10 @@ latency = { p95 = "2s" }
 window = "24h"
 "#;
 
-/// One that runs often, is confirmed, and fails with another.
-const BASKET: &str = r#"
-name = "basket"
-needs = ["search"]
-every = "10s"
-confirm = "3s"
-deadline = "9s"
-alert.page_after = 20
-[[step]]
-name = "look"
-http.get = "{{ api }}/basket"
-expect = ["status == 200"]
-"#;
-
-/// Seldom, and failing with another.
-fn seldom(name: &str, root: &str, more: &str) -> String {
+/// One that looks at one thing; `needs` names what it fails with.
+fn look(name: &str, needs: &str, more: &str) -> String {
     format!(
-        "name = \"{name}\"\nneeds = [{root}]\nevery = \"15m\"\ndeadline = \"9s\"\n{more}\n[[step]]\nname = \"look\"\n\
+        "name = \"{name}\"\nneeds = [{needs}]\ndeadline = \"9s\"\n{more}\n[[step]]\nname = \"look\"\n\
          http.get = \"{{{{ api }}}}/{name}\"\nexpect = [\"status == 200\"]\n"
     )
 }
@@ -64,15 +50,22 @@ pub(super) fn with(top: &str, alerting: &str) -> Service {
     let folder = tempfile::tempdir().expect("a folder");
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/*.toml");
     let text = format!(
-        "{top}probes = [{:?}, \"search.toml\", \"basket.toml\", \"seldom-*.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
+        "{top}probes = [{:?}, \"search.toml\", \"look-*.toml\"]\n[vars]\napi = \"http://127.0.0.1:8080\"\n[secrets]\n\
          canary_password = {{ env = \"CANARY_PASSWORD\" }}\n[notify]\nnone = true\n[alerting]\n{alerting}\n",
         shipped.display().to_string()
     );
     std::fs::write(folder.path().join("search.toml"), SEARCH).expect("it is written");
-    std::fs::write(folder.path().join("basket.toml"), BASKET).expect("it is written");
-    let quiet = "alert.page = false";
-    for (name, root, more) in [("wishes", "\"search\"", ""), ("staging", "", quiet), ("trial", "\"staging\"", "")] {
-        std::fs::write(folder.path().join(format!("seldom-{name}.toml")), seldom(name, root, more)).expect("it is written");
+    let often = "every = \"10s\"\nconfirm = \"3s\"\nalert.page_after = 20";
+    let seldom = "every = \"15m\"";
+    let quiet = "every = \"15m\"\nalert.page = false";
+    let looks = [
+        ("basket", "\"search\"", often),
+        ("wishes", "\"search\"", seldom),
+        ("staging", "", quiet),
+        ("trial", "\"staging\"", seldom),
+    ];
+    for (name, needs, more) in looks {
+        std::fs::write(folder.path().join(format!("look-{name}.toml")), look(name, needs, more)).expect("it is written");
     }
     let config = folder.path().join("serinus.toml");
     std::fs::write(&config, text).expect("it is written");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::changes::{file_number, last_number};
+use super::numbers;
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::verdict;
 use crate::history::{MarksPage, ReadError, RunMark};
@@ -22,11 +23,8 @@ pub(in super::super) struct MarkCursor {
 
 impl MarkCursor {
     pub(in super::super) fn read(text: &str) -> Result<Self, ReadError> {
-        let parse = || {
-            let (file, run) = text.split_once('.')?;
-            Some(Self { file: file.parse().ok()?, run: run.parse().ok()? })
-        };
-        parse().ok_or_else(|| ReadError::Cursor(text.to_owned()))
+        let [file, run] = numbers(text)?;
+        Ok(Self { file, run })
     }
 }
 

@@ -267,3 +267,9 @@ fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Pa
     let next = items.last().filter(|_| more).map(cursor);
     Page { items, next }
 }
+
+/// Reads a cursor of so many numbers between dots.
+pub(super) fn numbers<const N: usize>(cursor: &str) -> Result<[i64; N], ReadError> {
+    let all = cursor.split('.').map(str::parse).collect::<Result<Vec<i64>, _>>();
+    all.ok().and_then(|all| all.try_into().ok()).ok_or_else(|| ReadError::Cursor(cursor.to_owned()))
+}

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::page;
+use super::{numbers, page};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::{self, code};
 use crate::history::{Page, ReadError, RunDetail, RunFilter, RunView};
@@ -18,23 +18,20 @@ pub(super) struct RunCursor {
 
 impl RunCursor {
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
-        let parse = || {
-            let (due_ms, id) = text.split_once('.')?;
-            Some(Self { due_ms: due_ms.parse().ok()?, id: id.parse().ok()? })
-        };
-        parse().ok_or_else(|| ReadError::Cursor(text.to_owned()))
+        let [due_ms, id] = numbers(text)?;
+        Ok(Self { due_ms, id })
     }
 }
 
 pub(super) const COLUMNS: &str = "runs.id, run_id, canaries.name, probes.name, canaries.region, due_ms, slot, late_ms, duration_us, verdict, \
                        reason, trace, counted, degraded";
 
-pub(super) const TABLES: &str =
-    "runs CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
+/// What [`COLUMNS`] need besides runs.
+pub(super) const NAMES: &str = "CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
 
 /// The question for a list, with its values.
 pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor>) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE true");
+    let mut sql = format!("SELECT {COLUMNS} FROM runs {NAMES} WHERE true");
     let mut values: Vec<Value> = Vec::new();
     only(filter, &mut sql, &mut values);
     if let Some(RunCursor { due_ms, id }) = after {
@@ -105,7 +102,7 @@ pub(super) fn list(
 pub(super) fn one(connection: &Connection, run_id: &str) -> rusqlite::Result<Option<RunDetail>> {
     let Ok(run_id) = ulid::Ulid::from_string(run_id) else { return Ok(None) };
     let sql = format!(
-        "SELECT {COLUMNS}, shapes.names, times, json FROM {TABLES} LEFT JOIN shapes ON shapes.id = shape
+        "SELECT {COLUMNS}, shapes.names, times, json FROM runs {NAMES} LEFT JOIN shapes ON shapes.id = shape
          LEFT JOIN run_details ON run_details.run = runs.id WHERE run_id = ?"
     );
     connection

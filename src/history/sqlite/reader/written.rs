@@ -7,7 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::changes::{file_number, last_number};
-use super::run::{COLUMNS, only, view};
+use super::numbers;
+use super::run::{COLUMNS, NAMES, only, view};
 use crate::history::{ReadError, RunFilter, RunView, WrittenPage};
 
 /// Runs that one question looks through.
@@ -23,11 +24,8 @@ pub(super) struct WrittenCursor {
 
 impl WrittenCursor {
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
-        let mut numbers = text.split('.').map(str::parse);
-        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(file)), Some(Ok(run)), Some(Ok(due_ms)), None) => Ok(Self { file, run, due_ms }),
-            _ => Err(ReadError::Cursor(text.to_owned())),
-        }
+        let [file, run, due_ms] = numbers(text)?;
+        Ok(Self { file, run, due_ms })
     }
 
     fn now(connection: &Connection) -> rusqlite::Result<Self> {
@@ -49,10 +47,7 @@ const NEXT: &str = "SELECT min(id) FROM runs WHERE id > ?";
 
 /// The wanted ones of a range of numbers. No index, because one of them would lead through all of history.
 fn question(filter: &RunFilter, (after, until): (i64, i64), limit: usize) -> (String, Vec<Value>) {
-    let mut sql = format!(
-        "SELECT {COLUMNS} FROM runs NOT INDEXED CROSS JOIN canaries ON canaries.id = runs.canary
-         CROSS JOIN probes ON probes.id = runs.probe WHERE runs.id > ? AND runs.id <= ?"
-    );
+    let mut sql = format!("SELECT {COLUMNS} FROM runs NOT INDEXED {NAMES} WHERE runs.id > ? AND runs.id <= ?");
     let mut values = vec![after.into(), until.into()];
     only(filter, &mut sql, &mut values);
     sql += " ORDER BY runs.id LIMIT ?";
