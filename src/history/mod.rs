@@ -22,6 +22,7 @@ pub(crate) mod memory;
 mod ports;
 mod retention_clock;
 mod rows;
+pub mod postgres;
 pub mod sqlite;
 mod start_state;
 #[cfg(test)]

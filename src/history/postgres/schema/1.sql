@@ -1,0 +1,243 @@
+-- Names are written once; runs carry their numbers.
+CREATE TABLE probes (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE
+);
+CREATE TABLE canaries (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE,
+    probe integer NOT NULL REFERENCES probes,
+    region text COLLATE "C" NOT NULL
+);
+CREATE INDEX canaries_by_probe ON canaries (probe);
+-- The names of a run's steps, as a JSON list.
+CREATE TABLE shapes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, names text NOT NULL);
+CREATE UNIQUE INDEX shapes_by_names ON shapes (md5(names));
+
+-- `runs` and `changes`: the last number that was given to a row. Whoever writes such rows holds the number's row until the commit, so
+-- that numbers ascend in the order of commits, and no reader who follows them passes one over.
+CREATE TABLE numbers (name text COLLATE "C" PRIMARY KEY, last bigint NOT NULL) WITH (fillfactor = 10);
+INSERT INTO numbers (name, last) VALUES ('runs', 0), ('changes', 0);
+
+-- `file`: tells this store from another one in its place, whose numbers begin anew. `rolled_up`: the last run's number that is in the
+-- rollups. The others belong to housekeeping.
+CREATE TABLE marks (name text COLLATE "C" PRIMARY KEY, value bigint NOT NULL);
+INSERT INTO marks (name, value) VALUES ('file', (random() * 9007199254740991)::bigint);
+
+-- Partitioned by how long they are kept and by when they were due: what is old goes with its partition.
+CREATE TABLE runs (
+    id bigint NOT NULL,
+    -- 0: passed; 1: every other one.
+    class smallint NOT NULL,
+    canary integer NOT NULL,
+    probe integer NOT NULL,
+    due_ms bigint NOT NULL,
+    slot integer NOT NULL,
+    -- The ULID's 16 bytes, as of `trace`.
+    run_id bytea NOT NULL,
+    trace bytea NOT NULL,
+    -- After `due_ms`.
+    late_ms bigint NOT NULL,
+    duration_us bigint NOT NULL,
+    verdict smallint NOT NULL,
+    reason text,
+    counted boolean NOT NULL,
+    degraded boolean NOT NULL,
+    shape integer,
+    times bytea,
+    -- JSON; no `jsonb`, which takes no text with a zero byte.
+    details text,
+    -- What became of its cleanup, JSON.
+    cleanup text
+) PARTITION BY LIST (class);
+CREATE TABLE runs_passed PARTITION OF runs FOR VALUES IN (0) PARTITION BY RANGE (due_ms);
+CREATE TABLE runs_others PARTITION OF runs FOR VALUES IN (1) PARTITION BY RANGE (due_ms);
+-- What is due when no partition is ready for it, such as runs that were spooled for days.
+CREATE TABLE runs_passed_default PARTITION OF runs_passed DEFAULT;
+CREATE TABLE runs_others_default PARTITION OF runs_others DEFAULT;
+CREATE UNIQUE INDEX runs_by_run ON runs (run_id, due_ms, class);
+CREATE INDEX runs_by_number ON runs (id);
+CREATE INDEX runs_by_due ON runs (due_ms, id);
+CREATE INDEX runs_by_canary ON runs (canary, due_ms, id);
+CREATE INDEX runs_by_probe ON runs (probe, due_ms, id);
+CREATE INDEX runs_degraded ON runs (due_ms, id) WHERE degraded;
+
+-- A run of one slot may still be going when a later slot's has ended, so each slot has a last tick of its own.
+CREATE TABLE last_ticks (
+    canary integer NOT NULL REFERENCES canaries,
+    slot integer NOT NULL,
+    due_ms bigint NOT NULL,
+    PRIMARY KEY (canary, slot)
+) WITH (fillfactor = 50);
+
+CREATE TABLE states (
+    kind text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    json text NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITH (fillfactor = 70);
+
+CREATE TABLE incidents (
+    id text COLLATE "C" PRIMARY KEY,
+    scope text COLLATE "C" NOT NULL,
+    probe text COLLATE "C",
+    severity text NOT NULL,
+    opened_ms bigint NOT NULL,
+    resolved_ms bigint,
+    json text NOT NULL
+);
+CREATE INDEX incidents_open ON incidents (id) WHERE resolved_ms IS NULL;
+CREATE INDEX incidents_resolved ON incidents (resolved_ms) WHERE resolved_ms IS NOT NULL;
+CREATE INDEX incidents_by_probe ON incidents (probe, id);
+
+CREATE TABLE timeline (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    incident text COLLATE "C" NOT NULL,
+    at_ms bigint NOT NULL,
+    what text NOT NULL,
+    text text NOT NULL
+);
+-- What is written twice is there once.
+CREATE UNIQUE INDEX timeline_by_incident ON timeline (incident, at_ms, what, md5(text));
+
+-- Requests to channels, each of one making.
+CREATE TABLE tries (
+    id text COLLATE "C" PRIMARY KEY,
+    channel text NOT NULL,
+    -- "ring", "change", "acknowledge", "end".
+    what text NOT NULL,
+    key text NOT NULL,
+    made_ms bigint NOT NULL,
+    json text NOT NULL,
+    -- "waiting" (on its way, or nobody knows), "taken", "refused", "dropped".
+    state text NOT NULL,
+    attempts integer NOT NULL,
+    tried_ms bigint,
+    error text,
+    ended_ms bigint
+);
+CREATE INDEX tries_by_state ON tries (state, made_ms);
+-- The incidents that a try tells of: several, where it was gathered.
+CREATE TABLE try_incidents (
+    incident text COLLATE "C" NOT NULL,
+    try text COLLATE "C" NOT NULL,
+    PRIMARY KEY (incident, try)
+);
+CREATE INDEX try_incidents_by_try ON try_incidents (try);
+
+CREATE TABLE ledger (
+    id text COLLATE "C" PRIMARY KEY,
+    -- As it was intended.
+    entry text NOT NULL,
+    -- Once the creation is known to have happened.
+    names text,
+    attempts integer NOT NULL DEFAULT 0,
+    -- Cleanups that found nothing, beyond those of the entry.
+    passes integer NOT NULL DEFAULT 0,
+    given_up boolean NOT NULL DEFAULT false,
+    message text
+);
+
+CREATE TABLE rollups (
+    canary integer NOT NULL REFERENCES canaries,
+    -- Hours since the epoch.
+    hour integer NOT NULL,
+    passed bigint NOT NULL,
+    failed bigint NOT NULL,
+    errored bigint NOT NULL,
+    missed bigint NOT NULL,
+    blocked bigint NOT NULL,
+    skipped bigint NOT NULL,
+    degraded bigint NOT NULL,
+    -- See `encoding::hour` and `encoding::sketch`.
+    durations bytea NOT NULL,
+    steps bytea NOT NULL,
+    reasons text NOT NULL,
+    ticks bytea NOT NULL,
+    PRIMARY KEY (canary, hour)
+);
+CREATE INDEX rollups_by_hour ON rollups (hour, canary)
+    INCLUDE (passed, failed, errored, missed, blocked, skipped, degraded);
+-- The days of canaries that are over, each the sum of its hours. Derived: the marks `days` and `days_canary` say which are there.
+CREATE TABLE days (
+    canary integer NOT NULL REFERENCES canaries,
+    -- Days since the epoch, in UTC.
+    day integer NOT NULL,
+    passed bigint NOT NULL,
+    failed bigint NOT NULL,
+    errored bigint NOT NULL,
+    missed bigint NOT NULL,
+    blocked bigint NOT NULL,
+    skipped bigint NOT NULL,
+    degraded bigint NOT NULL,
+    durations bytea NOT NULL,
+    steps bytea NOT NULL,
+    reasons text NOT NULL,
+    PRIMARY KEY (canary, day)
+);
+CREATE INDEX days_by_day ON days (day);
+
+-- What a run left for people to look at. By the run's id, whose first bytes are its time, as it may come before the run's row.
+CREATE TABLE artifacts (
+    run_id bytea NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    media_type text NOT NULL,
+    size bigint NOT NULL,
+    -- Absent where it was too much.
+    bytes bytea,
+    PRIMARY KEY (run_id, name)
+);
+
+CREATE TABLE observation_series (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    canary integer NOT NULL REFERENCES canaries,
+    name text COLLATE "C" NOT NULL,
+    -- Empty without one.
+    subject text COLLATE "C" NOT NULL,
+    -- How long its observations are looked back on.
+    keep_ms bigint NOT NULL
+);
+CREATE UNIQUE INDEX observation_series_by_name ON observation_series (canary, name, md5(subject));
+CREATE TABLE observations (
+    series integer NOT NULL REFERENCES observation_series,
+    at_ms bigint NOT NULL,
+    value double precision NOT NULL,
+    weight double precision NOT NULL,
+    PRIMARY KEY (series, at_ms)
+);
+
+-- What changed besides runs, which are followed by their numbers: "incident", "ledger", "event", or a state's kind; and whose.
+CREATE TABLE changes (id bigint PRIMARY KEY, kind text NOT NULL, key text NOT NULL);
+
+-- Passed runs in full: the newest of each canary, and those that failed runs are compared with. A run's row may be gone before.
+CREATE TABLE passes (
+    run_id bytea PRIMARY KEY,
+    canary integer NOT NULL REFERENCES canaries,
+    probe integer NOT NULL,
+    due_ms bigint NOT NULL,
+    json text NOT NULL
+);
+CREATE INDEX passes_by_canary ON passes (canary, due_ms);
+CREATE INDEX passes_by_probe ON passes (probe, due_ms);
+-- Of a failed run: the last pass of its canary before it, and one of another region or cell.
+CREATE TABLE comparisons (run_id bytea PRIMARY KEY, due_ms bigint NOT NULL, before bytea, beside bytea);
+CREATE INDEX comparisons_by_due ON comparisons (due_ms);
+CREATE INDEX comparisons_by_before ON comparisons (before) WHERE before IS NOT NULL;
+CREATE INDEX comparisons_by_beside ON comparisons (beside) WHERE beside IS NOT NULL;
+
+-- What people and programs did and what changed. `id` is given by whoever hands it in.
+CREATE TABLE events (
+    id text COLLATE "C" PRIMARY KEY,
+    at_ms bigint NOT NULL,
+    -- "annotation", "action", "reload", "certificate", "note".
+    kind text NOT NULL,
+    probe text COLLATE "C",
+    incident text COLLATE "C",
+    -- Who did it.
+    author text,
+    what text NOT NULL,
+    text text NOT NULL
+);
+CREATE INDEX events_by_time ON events (at_ms, id);
+CREATE INDEX events_by_probe ON events (probe, at_ms, id);
+CREATE INDEX events_by_incident ON events (incident, at_ms, id) WHERE incident IS NOT NULL;
