@@ -30,12 +30,11 @@ pub use engine::engine;
 pub use files::{FileWatch, Files};
 pub use run_events::{RunEvent, RunEvents, RunEventsReader, run_events};
 
-pub use crate::history::sqlite::OpenError;
 pub use crate::web::ListenError;
 pub use incident::{DemoResult, IncidentWatch, Noticed, Paged};
 pub use page_receiver::Page;
 pub use process::{StopSignals, raise_file_limit};
 pub use reload::ConfigSource;
 pub use running::{Running, ServiceParts, StartError};
-pub use storage::{open_store, store_in_memory};
+pub use storage::{OpenError, open_store, store_in_memory};
 pub use traces::HeaderError;

@@ -2,22 +2,49 @@
 //!
 //! Nobody else knows what kind of store there is: others get the ports of `history`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 
 use crate::history::Store;
-use crate::history::sqlite::{OpenError, SqliteStore};
-use crate::plan::StoreSettings;
+use crate::history::postgres::{self, PostgresStore};
+use crate::history::sqlite::{self, SqliteStore};
+use crate::plan::{StorePlace, StoreSettings};
 use crate::schedule::Job;
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// That of a file.
+    #[error(transparent)]
+    File(#[from] sqlite::OpenError),
+    /// That of a database.
+    #[error(transparent)]
+    Database(#[from] postgres::OpenError),
+}
+
+impl OpenError {
+    /// The file that another process has.
+    pub fn in_use(&self) -> Option<&Path> {
+        match self {
+            Self::File(sqlite::OpenError::InUse { path }) => Some(path),
+            Self::File(_) | Self::Database(_) => None,
+        }
+    }
+}
 
 /// Opens the store of a configuration.
 ///
 /// # Errors
 /// Where it cannot be used; see [`OpenError`].
-pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(Arc::new(SqliteStore::open(settings, SystemTime::now())?))
+pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, OpenError> {
+    let now = SystemTime::now();
+    Ok(match &settings.place {
+        StorePlace::File(path) => Arc::new(SqliteStore::open(path, settings.retention, now)?),
+        StorePlace::Database(url) => Arc::new(PostgresStore::open(url, settings.retention, now).await?),
+    })
 }
 
 /// A store that is gone with the process.

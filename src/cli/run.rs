@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{ConfigSource, Files, Running, ServiceParts, StopSignals, open_store, store_in_memory};
+use crate::app::{ConfigSource, Files, OpenError, Running, ServiceParts, StopSignals, open_store, store_in_memory};
 use crate::config::{load, load_cancellable, process_environment, read_secrets};
 use crate::history::Store;
 use crate::plan::Service;
@@ -50,7 +50,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
     let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
     let self_check = check.transpose().map_err(|error| prober(&error))?;
-    let store = match open(&service) {
+    let store = match open(&service).await {
         Ok(opened) => opened,
         Err(error) => {
             self_check.iter().for_each(SelfCheck::stop);
@@ -91,11 +91,11 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
 }
 
 /// Opens the store. A disk that is full is told of, and the service goes on from memory.
-fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
+async fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
     let Some(settings) = &service.store else { return Ok(store_in_memory()) };
-    match open_store(settings) {
+    match open_store(settings).await {
         Ok(opened) => Ok(opened),
-        Err(error) if error.is_full() => {
+        Err(OpenError::File(error)) if error.is_full() => {
             let error = chain(&error);
             tracing::error!(
                 error,
@@ -103,7 +103,7 @@ fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
             );
             Ok(store_in_memory())
         }
-        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
+        Err(OpenError::File(error)) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),
     }
 }

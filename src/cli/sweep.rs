@@ -16,7 +16,7 @@ use crate::app::{OpenError, engine, open_store};
 use crate::config::{load, process_environment, read_secrets};
 use crate::history::{CleanupLedger, LedgerRows, LedgerView, Store, UnreadableEntry};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry};
-use crate::plan::{LogFormat, Service, StoreSettings};
+use crate::plan::{LogFormat, Service, StorePlace, StoreSettings};
 use crate::run::{Sweeper, Swept};
 
 use super::args::{Output, SweepArgs};
@@ -64,7 +64,7 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     let Some(settings) = &service.store else {
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
     };
-    let store = open(settings)?;
+    let store = open(settings).await?;
     let lines = lines(printer, &service, store.clone(), args).await;
     let written = store.shut_down(LAST_WORDS).await;
     let lines = lines?;
@@ -79,26 +79,30 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     Ok(if lines.iter().any(SweepLine::is_left) { Exit::ProbeFailed } else { Exit::Well })
 }
 
-fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
-    if !settings.path.exists() {
-        let path = settings.path.display();
+async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
+    if let StorePlace::File(path) = &settings.place
+        && !path.exists()
+    {
+        let path = path.display();
         return Err(Failure::prober(format!(
             "there is no store at {path}: either nothing has run yet, or [store] names another"
         )));
     }
-    match open_store(settings) {
+    match open_store(settings).await {
         Ok(store) => {
             if let Some(damaged) = store.status().damaged {
                 tracing::error!(kept = %damaged.display(), "the store was damaged; what could not be read of it is not swept");
             }
             Ok(store)
         }
-        Err(OpenError::InUse { path }) => Err(Failure::prober(format!(
-            "the store {} is in use by a running service, which sweeps by itself every minute; to sweep or forget by hand, stop it first",
-            path.display()
-        ))),
-        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
-        Err(error) => Err(Failure::prober(chain(&error))),
+        Err(OpenError::File(error)) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
+        Err(error) => Err(Failure::prober(match error.in_use() {
+            Some(path) => format!(
+                "the store {} is in use by a running service, which sweeps by itself every minute; to sweep or forget by hand, stop it first",
+                path.display()
+            ),
+            None => chain(&error),
+        })),
     }
 }
 

@@ -72,6 +72,7 @@ fn route(keys: &RouteKeys<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diag
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::StorePlace;
     use std::time::{Duration, SystemTime};
 
     use crate::config::{Loaded, load};
@@ -228,8 +229,9 @@ expect = ["status == 200"]
     fn store_self_check_heartbeat_and_windows_are_read() {
         let service = service(SERVICE, &[]);
         let store = service.store.unwrap();
-        assert_eq!(store.path.to_str(), Some("/var/lib/serinus/s.db"));
-        assert!(store.keep_passed < store.keep_failed && store.keep_failed < store.keep_rollups);
+        assert_eq!(store.place, StorePlace::File("/var/lib/serinus/s.db".into()));
+        let kept = store.retention;
+        assert!(kept.passed < kept.others && kept.others < kept.rollups);
         assert_eq!(service.self_check.unwrap().endpoints[1].port(), Some(53));
         assert_eq!(service.heartbeat.unwrap().every, Duration::from_mins(1));
         let [window] = service.plan.maintenance.as_slice() else { panic!("one window") };
@@ -266,7 +268,7 @@ expect = ["status == 200"]
                 ("SERINUS_HEARTBEAT__EVERY", "30s"),
             ],
         );
-        assert_eq!(overridden.store.unwrap().path.to_str(), Some("other.db"));
+        assert_eq!(overridden.store.unwrap().place, StorePlace::File("other.db".into()));
         assert_eq!(overridden.plan.probes[0].alert.critical, None);
         assert_eq!(overridden.plan.probes[0].alert.rule, crate::plan::PageRule::Consecutive(4.try_into().unwrap()));
         assert!(overridden.alerting.blind.page);

@@ -1,12 +1,11 @@
 //! The service's file into its settings.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StatusPage,
-    StoreSettings, Traces, expr,
+    Alerting, DatabaseUrl, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, Retention,
+    SelfCheckSettings, StatusPage, StorePlace, StoreSettings, Traces, expr,
 };
 
 use super::constant::constant;
@@ -76,7 +75,7 @@ pub(super) fn read<'f>(
     }
     let (channels, tells_nobody) = channel::read(&keys.notify, &context, diagnostics);
     let store = store(&keys.store, diagnostics);
-    let kept = store.as_ref().map(|store| store.keep_rollups);
+    let kept = store.as_ref().map(|store| store.retention.rollups);
     Settings {
         listen,
         traces,
@@ -188,33 +187,44 @@ fn traces(keys: &TracesKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
     })
 }
 
-/// `[store]`; nothing if its file cannot be read from what is written.
+/// `[store]`; nothing if where it is cannot be read from what is written.
 fn store(keys: &StoreKeys<'_>, diagnostics: &mut Diagnostics) -> Option<StoreSettings> {
-    let path = store_path(&keys.url, diagnostics);
-    let (keep_passed, keep_failed) = (*keys.keep_passed, *keys.keep_failed);
+    let place = store_place(&keys.url, diagnostics);
+    let (passed, others) = (*keys.keep_passed, *keys.keep_failed);
     let written = keys.keep_failed.span().or(keys.keep_passed.span());
-    if let Some(span) = written.filter(|_| keep_failed < keep_passed) {
+    if let Some(span) = written.filter(|_| others < passed) {
         diagnostics.push(
             Diagnostic::at(Code::InvalidValue, span, "failures are kept for a shorter time than passes")
                 .help("failures are what is looked for later: make `keep_failed` at least as long as `keep_passed`"),
         );
     }
-    Some(StoreSettings { path: path?, keep_passed, keep_failed, keep_rollups: *keys.keep_rollups, bodies: *keys.bodies })
+    Some(StoreSettings {
+        place: place?,
+        retention: Retention { passed, others, rollups: *keys.keep_rollups, bodies: *keys.bodies },
+    })
 }
 
-fn store_path(url: &Field<'_, &str>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+fn store_place(url: &Field<'_, &str>, diagnostics: &mut Diagnostics) -> Option<StorePlace> {
     let text = url.value;
     if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        let later = "a store in PostgreSQL comes with a later version";
-        let found = Diagnostic::at(Code::NotYet, url.span()?, later).help("name a file for now: \"sqlite:serinus.db\"");
-        diagnostics.push(found);
-        return None;
+        return match DatabaseUrl::parse(text) {
+            Ok(url) => Some(StorePlace::Database(Box::new(url))),
+            Err(error) => {
+                let found = Diagnostic::at(Code::InvalidValue, url.span()?, format!("this cannot be `url`: {error}"));
+                let help = "write it as in \"postgres://USER:PASSWORD@HOST/DATABASE\"; where it has a password, give the whole of it \
+                            in the environment as `SERINUS_STORE__URL`";
+                diagnostics.push(found.help(help));
+                None
+            }
+        };
     }
     let why = match text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-        None => "write \"sqlite:\" and the path of a file, such as \"sqlite:/var/lib/serinus/serinus.db\"",
+        None => {
+            "write \"sqlite:\" and the path of a file, such as \"sqlite:/var/lib/serinus/serinus.db\", or the URL of a PostgreSQL database"
+        }
         Some("" | ":memory:") => "it must name a file: what is only in memory forgets every incident at a restart",
         Some(path) if path.contains('?') => "it takes no parameters: write the path of a file only",
-        Some(path) => return Some(path.into()),
+        Some(path) => return Some(StorePlace::File(path.into())),
     };
     diagnostics.push(Diagnostic::at(Code::InvalidValue, url.span()?, "this cannot be `url`").help(why));
     None

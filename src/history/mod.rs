@@ -16,13 +16,16 @@
 
 mod backlog;
 mod compact;
+mod cursor;
 mod encoding;
 #[cfg(test)]
 pub(crate) mod memory;
+mod newest_passes;
 mod ports;
-mod retention_clock;
-mod rows;
 pub mod postgres;
+mod retention_clock;
+mod rollup_parts;
+mod rows;
 pub mod sqlite;
 mod start_state;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Rows made by hand, and settings of a store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
     RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Verdict,
 };
-use crate::plan::{Bodies, Canary, Eventually, Probe, Step, StoreSettings, testing};
+use crate::plan::{Bodies, Canary, Eventually, Probe, Retention, Step, testing};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -178,12 +178,15 @@ pub(super) fn entry(id: &str) -> LedgerEntry {
     }
 }
 
-pub(super) fn settings(directory: &Path) -> StoreSettings {
-    StoreSettings {
-        path: directory.join("state/serinus.db"),
-        keep_passed: Duration::from_hours(24),
-        keep_failed: Duration::from_hours(72),
-        keep_rollups: Duration::from_hours(240),
-        bodies: Bodies::Failed,
-    }
+/// A store's file in a directory.
+pub(super) fn store_file(directory: &Path) -> PathBuf {
+    directory.join("state/serinus.db")
 }
+
+/// How long what is kept.
+pub(super) const KEPT: Retention = Retention {
+    passed: Duration::from_hours(24),
+    others: Duration::from_hours(72),
+    rollups: Duration::from_hours(240),
+    bodies: Bodies::Failed,
+};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Severity, Template};
+use super::{DatabaseUrl, Severity, Template};
 
 /// `[alerting]` and `[[notify.*]]`.
 #[derive(Debug)]
@@ -202,19 +202,41 @@ pub enum SmtpTls {
     None,
 }
 
+/// Where what happened is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// In an SQLite file, for one process.
+    File(PathBuf),
+    /// In a PostgreSQL database, for a fleet.
+    Database(Box<DatabaseUrl>),
+}
+
 /// `[store]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// The SQLite file.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: StorePlace,
+    /// How long what is kept.
+    pub retention: Retention,
+}
+
+/// What the store keeps, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
     /// How long passed runs are kept with their steps.
-    pub keep_passed: Duration,
+    pub passed: Duration,
     /// How long runs that did not pass are kept, with everything.
-    pub keep_failed: Duration,
+    pub others: Duration,
     /// How long hourly rollups and resolved incidents are kept.
-    pub keep_rollups: Duration,
+    pub rollups: Duration,
     /// Of which runs bodies are kept.
     pub bodies: Bodies,
+}
+
+impl Retention {
+    /// All that there is, for ever.
+    pub const EVERYTHING: Self =
+        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX, bodies: Bodies::Failed };
 }
 
 /// Of which runs the store keeps what was sent and answered.

@@ -10,6 +10,7 @@ mod cadence;
 mod calendar;
 mod canary;
 pub mod chance;
+mod database_url;
 mod dns;
 mod exec;
 pub mod expr;
@@ -35,12 +36,13 @@ mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, ReceiverKind, Route, SelfCheckSettings, SmtpTls,
-    StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, ReceiverKind, Retention, Route, SelfCheckSettings,
+    SmtpTls, StorePlace, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
+pub use database_url::{DatabaseTls, DatabaseUrl, DatabaseUrlError};
 pub use dns::{DnsAction, DnsTransport, dns_name, dns_server};
 pub use exec::ExecAction;
 pub use expr::{Condition, Expression, Template};

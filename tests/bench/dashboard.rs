@@ -188,7 +188,7 @@ expect     = ["status == 200"]
 
 /// Asks everything, with nothing read before, and then twice more.
 fn ask(path: &Path, canaries: &[Arc<Canary>], now: SystemTime) {
-    let open = || SqliteStore::open(&history::settings(path), now).expect("the store can be opened");
+    let open = || SqliteStore::open(path, history::retention(), now).expect("the store can be opened");
     let now_ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0));
     let since = |hours: i64| now_ms - hours * HOUR_MS;
     let probe = canaries[0].probe.name.to_string();

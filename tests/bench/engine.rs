@@ -33,7 +33,7 @@ pub(crate) fn role(task: &Task) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let (service, _logs) = prober::load(&task.file, "info");
-        let store = prober::open(&service);
+        let store = prober::open(&service).await;
         let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store);
         let report = prober::Report::start(&service, store);
         let canaries = &service.plan.canaries;

@@ -74,7 +74,7 @@ pub(crate) fn role(task: &Task) {
     runtime.block_on(async {
         let (service, _logs) = prober::load(&task.file, "info");
         let watcher = Arc::new(Watcher::default());
-        let store = prober::open(&service);
+        let store = prober::open(&service).await;
         let running = prober::start(service, store, Arc::clone(&watcher) as Arc<dyn OutcomeSink>).await;
         tokio::time::sleep(Duration::from_secs(task.settle)).await;
         watcher.lateness.lock().expect("nobody panics with it").clear();

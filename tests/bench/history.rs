@@ -16,7 +16,7 @@ use serinus::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, HttpAnswer, HttpDetail, Reason, RunId, RunReport, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
 };
-use serinus::plan::{Bodies, Canary, Step, StoreSettings};
+use serinus::plan::{Bodies, Canary, Retention, Step};
 
 /// Days that runs, those that did not pass, and hours are kept: the defaults.
 const KEPT: [u32; 3] = [3, 30, 365];
@@ -26,10 +26,10 @@ const DAY: Duration = Duration::from_hours(24);
 /// Runs that are handed in at once: fewer than may wait.
 const CHUNK: usize = 2_000;
 
-/// A file that is kept as [`KEPT`] says.
-pub(crate) fn settings(path: &Path) -> StoreSettings {
-    let [keep_passed, keep_failed, keep_rollups] = KEPT.map(|days| DAY * days);
-    StoreSettings { path: path.to_owned(), keep_passed, keep_failed, keep_rollups, bodies: Bodies::Failed }
+/// As [`KEPT`] says.
+pub(crate) fn retention() -> Retention {
+    let [passed, others, rollups] = KEPT.map(|days| DAY * days);
+    Retention { passed, others, rollups, bodies: Bodies::Failed }
 }
 
 /// What is really recorded, and repeated.
@@ -77,7 +77,7 @@ pub(crate) fn fill(
     let hours = (0..days * 24).step_by(6);
     let events = hours.map(|hours| event(canaries, end - Duration::from_hours(hours.into()), &mut rng)).collect();
     record(path, canaries, &outages, (end, now), every, &mut rng);
-    let store = SqliteStore::open(&settings(path), now).expect("the store can be opened");
+    let store = SqliteStore::open(path, retention(), now).expect("the store can be opened");
     written(store.commit(Commit { events, ..Commit::default() }));
     assert!(store.close(Duration::from_mins(1)), "everything is written");
     for file in ["day", "day-wal", "day-shm", "day.lock"] {
@@ -107,7 +107,7 @@ fn record(
     every: Duration,
     rng: &mut Rng,
 ) {
-    let store = SqliteStore::open(&settings(path), to).expect("the store can be opened");
+    let store = SqliteStore::open(path, retention(), to).expect("the store can be opened");
     let mut commit = Commit::default();
     let mut due = from;
     while due < to {

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serinus::alert::message::{Action, Occasion};
 use serinus::outcome::{CleanupReport, OutcomeSink, RunReport, Verdict};
+use serinus::plan::StorePlace;
 
 use crate::files::{self, Shape};
 use crate::pager::{Pager, micros};
@@ -78,9 +79,11 @@ pub(crate) fn role(task: &Task) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let (service, _logs) = prober::load(&task.file, "error");
-        let path = service.store.as_ref().expect("a store is configured").path.clone();
+        let Some(StorePlace::File(path)) = service.store.as_ref().map(|store| store.place.clone()) else {
+            panic!("the store is a file");
+        };
         let watcher = Arc::new(Watcher::default());
-        let store = prober::open(&service);
+        let store = prober::open(&service).await;
         let running = prober::start(service, store, Arc::clone(&watcher) as Arc<dyn OutcomeSink>).await;
         let lock = task.locked.then(|| lock(&path));
         tokio::time::sleep(Duration::from_secs(task.watch)).await;

@@ -29,9 +29,9 @@ pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
 }
 
 /// Opens a service's store.
-pub(crate) fn open(service: &Service) -> Arc<dyn Store> {
+pub(crate) async fn open(service: &Service) -> Arc<dyn Store> {
     let settings = service.store.as_ref().expect("a store is configured");
-    open_store(settings).expect("the store can be opened")
+    open_store(settings).await.expect("the store can be opened")
 }
 
 /// An engine for a service.

@@ -1,6 +1,6 @@
 //! What the store costs: runs a second, bytes a run, and how long a commit takes that somebody waits for while runs come in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +10,7 @@ use serinus::config;
 use serinus::history::sqlite::SqliteStore;
 use serinus::history::{Commit, Record, Recorder as _, StateRow};
 use serinus::outcome::{RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
-use serinus::plan::{Bodies, Canary, StoreSettings};
+use serinus::plan::{Bodies, Canary, Retention};
 
 use crate::bare::Meter;
 use crate::files::{self, Shape};
@@ -60,19 +60,16 @@ pub(crate) fn measure(runs: usize, watch: u64) -> Figures {
     Role::start("store", &Task { file, directory: directory.path().to_owned(), runs, watch }).hear()
 }
 
+const DAY: Duration = Duration::from_hours(24);
+
+const KEPT: Retention = Retention { passed: DAY, others: DAY, rollups: DAY, bodies: Bodies::Failed };
+
 /// The role.
 #[expect(clippy::cast_precision_loss, reason = "far fewer runs and bytes than a float has digits")]
 pub(crate) fn role(task: &Task) {
     let plan = config::load(&task.file, []).service.expect("the configuration is valid").plan;
-    let settings = |name: &str| StoreSettings {
-        path: task.directory.join(name),
-        keep_passed: Duration::from_hours(24),
-        keep_failed: Duration::from_hours(24),
-        keep_rollups: Duration::from_hours(24),
-        bodies: Bodies::Failed,
-    };
-    let flood = settings("flood.db");
-    let store = SqliteStore::open(&flood, SystemTime::now()).expect("the store can be opened");
+    let flood = task.directory.join("flood.db");
+    let store = SqliteStore::open(&flood, KEPT, SystemTime::now()).expect("the store can be opened");
     let meter = Meter::start(std::process::id());
     for chunk in 0..task.runs.div_ceil(10_000) {
         let (from, to) = (chunk * 10_000, task.runs.min((chunk + 1) * 10_000));
@@ -82,13 +79,13 @@ pub(crate) fn role(task: &Task) {
     }
     let cost = meter.cost(task.runs);
     assert!(store.close(Duration::from_mins(1)), "everything is written");
-    let bytes = std::fs::metadata(&flood.path).expect("the store is there").len();
+    let bytes = std::fs::metadata(&flood).expect("the store is there").len();
     let began = Instant::now();
-    let store = SqliteStore::open(&flood, SystemTime::now()).expect("the store can be opened again");
+    let store = SqliteStore::open(&flood, KEPT, SystemTime::now()).expect("the store can be opened again");
     let opened = began.elapsed().as_secs_f64() * 1e3;
     assert!(store.close(Duration::from_mins(1)), "nothing is to be written");
 
-    let mut millis = commits(&settings("watch.db"), &plan.canaries, task.watch);
+    let mut millis = commits(&task.directory.join("watch.db"), &plan.canaries, task.watch);
     millis.sort_by(f64::total_cmp);
     let at = |share: usize| millis[(millis.len() * share / 100).min(millis.len() - 1)];
     say(&Figures {
@@ -105,8 +102,8 @@ pub(crate) fn role(task: &Task) {
 }
 
 /// Milliseconds of each urgent commit, twenty a second, beside the stream of runs.
-fn commits(settings: &StoreSettings, canaries: &[Arc<Canary>], watch: u64) -> Vec<f64> {
-    let store = SqliteStore::open(settings, SystemTime::now()).expect("the store can be opened");
+fn commits(path: &Path, canaries: &[Arc<Canary>], watch: u64) -> Vec<f64> {
+    let store = SqliteStore::open(path, KEPT, SystemTime::now()).expect("the store can be opened");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -53,7 +53,7 @@ pub(crate) fn role(file: &Path) {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
         let (service, _logs) = prober::load(file, "error");
-        let store = prober::open(&service);
+        let store = prober::open(&service).await;
         let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store);
         let reports: Vec<Arc<RunReport>> =
             futures::stream::iter(&service.plan.canaries).map(|canary| fail(&engine, canary)).buffered(16).collect().await;

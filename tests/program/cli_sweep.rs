@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use serinus::history::sqlite::SqliteStore;
 use serinus::history::{CleanupLedger as _, Recovery as _, StartState};
 use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
-use serinus::plan::{Bodies, StoreSettings};
+use serinus::plan::{Bodies, Retention};
 
 use crate::cli_support::{Answer, Running, assert_exit, run, serinus, stderr, stdout, target};
 
@@ -58,14 +58,8 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
 }
 
 fn open(folder: &Path) -> (SqliteStore, StartState) {
-    let settings = StoreSettings {
-        path: folder.join("serinus.db"),
-        keep_passed: DAY,
-        keep_failed: DAY,
-        keep_rollups: DAY,
-        bodies: Bodies::Failed,
-    };
-    let store = SqliteStore::open(&settings, SystemTime::now()).unwrap();
+    let kept = Retention { passed: DAY, others: DAY, rollups: DAY, bodies: Bodies::Failed };
+    let store = SqliteStore::open(&folder.join("serinus.db"), kept, SystemTime::now()).unwrap();
     let remembered = futures::executor::block_on(store.start_state(SystemTime::now())).unwrap();
     (store, remembered)
 }

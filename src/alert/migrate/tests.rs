@@ -17,7 +17,7 @@ use super::super::{Objective, State, fact::Level};
 use super::*;
 use crate::history::sqlite::SqliteStore;
 use crate::history::{Reader as _, Recorder as _, Recovery as _};
-use crate::plan::{Bodies, CanaryId, Channel, ChannelKind, Service, StoreSettings, Template};
+use crate::plan::{Bodies, CanaryId, Channel, ChannelKind, Retention, Service, Template};
 use crate::source::Location;
 
 /// What was told, by the rows that the process left and by what its Alertmanager got.
@@ -31,8 +31,17 @@ fn then() -> Moment {
     Moment { steady: since, wall: SystemTime::UNIX_EPOCH + since }
 }
 
+const DAY: Duration = Duration::from_hours(24);
+
+const KEPT: Retention = Retention {
+    passed: DAY.saturating_mul(3),
+    others: DAY.saturating_mul(30),
+    rollups: DAY.saturating_mul(400),
+    bodies: Bodies::Failed,
+};
+
 /// The store's file, in a folder of its own.
-fn settings(folder: &tempfile::TempDir) -> StoreSettings {
+fn file(folder: &tempfile::TempDir) -> PathBuf {
     let path: PathBuf = folder.path().join("serinus.db");
     if !path.exists() {
         let mut bytes = Vec::new();
@@ -40,20 +49,18 @@ fn settings(folder: &tempfile::TempDir) -> StoreSettings {
         flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
         fs::write(&path, bytes).unwrap();
     }
-    let days = |days: u64| Duration::from_hours(24 * days);
-    let (keep_passed, keep_failed, keep_rollups) = (days(3), days(30), days(400));
-    StoreSettings { path, keep_passed, keep_failed, keep_rollups, bodies: Bodies::Failed }
+    path
 }
 
-fn open(settings: &StoreSettings) -> (SqliteStore, StartState) {
-    let store = SqliteStore::open(settings, then().wall).unwrap();
+fn open(path: &Path) -> (SqliteStore, StartState) {
+    let store = SqliteStore::open(path, KEPT, then().wall).unwrap();
     let remembered = futures::executor::block_on(store.start_state(then().wall)).unwrap();
     (store, remembered)
 }
 
 fn remembered() -> StartState {
     let folder = tempfile::tempdir().unwrap();
-    let (store, remembered) = open(&settings(&folder));
+    let (store, remembered) = open(&file(&folder));
     assert!(store.close(Duration::from_mins(1)));
     remembered
 }
@@ -287,8 +294,8 @@ fn members_are_those_that_fail_and_those_that_were_listed() {
 #[tokio::test]
 async fn messages_that_wait_are_given_up_and_nothing_is_carried_over_twice() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = settings(&folder);
-    let (store, remembered) = open(&settings);
+    let path = file(&folder);
+    let (store, remembered) = open(&path);
     let migrated = migrate(&remembered, &alerting(), &[], then());
     let merged: Vec<&str> = migrated.commit.incidents.iter().map(|row| row.scope.as_str()).collect();
     assert_eq!(merged, ["budget/checkout"]);
@@ -303,7 +310,7 @@ async fn messages_that_wait_are_given_up_and_nothing_is_carried_over_twice() {
     store.commit(commit).await.unwrap();
     assert_eq!(store.tries().await.unwrap().waiting, 0);
     assert!(store.close(Duration::from_mins(1)));
-    let (_store, remembered) = open(&settings);
+    let (_store, remembered) = open(&path);
     let again = migrate(&remembered, &alerting(), &[], then());
     assert!(again.incidents.is_empty() && again.commit.is_empty(), "{again:?}");
     assert!(remembered.incidents.iter().all(|row| row.scope != "budget/checkout" || row.resolved_ms.is_some()));

@@ -63,7 +63,7 @@ pub(super) fn register() {
 }
 
 /// A run's row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RunRow {
     pub(super) canary: Arc<Canary>,
     pub(super) run_id: RunId,

@@ -1,11 +1,14 @@
 //! The queue between the threads that hand rows in and the one that writes them.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::Backlog;
+use super::{Backlog, LedgerChange};
+use crate::history::{Commit, Durable};
+use crate::outcome::{CleanupReport, LedgerEntry, LedgerUnavailable};
 
 /// How long something waits for others to share its transaction.
 const BATCH: Duration = Duration::from_millis(200);
@@ -60,7 +63,7 @@ impl Queue {
     }
 
     /// Hands something in. After the end it is dropped, and its waiters get an error.
-    pub(in crate::history) fn put(&self, add: impl FnOnce(&mut Backlog)) {
+    fn put(&self, add: impl FnOnce(&mut Backlog)) {
         let mut state = self.lock();
         if state.ended {
             return;
@@ -77,8 +80,46 @@ impl Queue {
         }
     }
 
+    /// Takes what is written soon.
+    pub(in crate::history) fn record(&self, commit: Commit) {
+        self.put(|backlog| backlog.push(commit));
+    }
+
+    /// Takes what is written at once.
+    pub(in crate::history) fn commit(&self, commit: Commit) -> Durable {
+        self.put_and_wait(|backlog| backlog.push(commit))
+    }
+
+    /// Takes an intent to create something, which is written at once.
+    pub(in crate::history) fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
+        let durable = self.put_and_wait(|backlog| {
+            let id = entry.id.clone();
+            backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
+        });
+        Box::pin(async { durable.await.map_err(|_| LedgerUnavailable) })
+    }
+
+    /// Takes what became of an entry of the cleanup ledger.
+    pub(in crate::history) fn ledger(&self, id: &str, change: LedgerChange) {
+        self.put(|backlog| backlog.ledger(id, change));
+    }
+
+    /// Takes what became of a run's cleanup.
+    pub(in crate::history) fn cleanup(&self, report: &Arc<CleanupReport>) {
+        self.put(|backlog| backlog.cleanup(Arc::clone(report)));
+    }
+
+    fn put_and_wait(&self, add: impl FnOnce(&mut Backlog)) -> Durable {
+        let (done, durable) = oneshot::channel();
+        self.put(|backlog| {
+            add(backlog);
+            backlog.wait(done);
+        });
+        durable
+    }
+
     /// Asks for housekeeping. Earlier requests that have not begun are answered by the same round.
-    pub(in crate::history) fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
+    pub(in crate::history) fn housekeep(&self, now: SystemTime) -> Durable {
         let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
         if !state.ended {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
-use crate::plan::StoreSettings;
+use crate::plan::Retention;
 use tables::Tables;
 
 /// The store. Clones share it.
@@ -40,10 +40,10 @@ struct SharedTables {
 impl MemoryStore {
     /// Closes this store and returns it as the next process opens it, with the retention of these settings. Without settings
     /// everything is kept.
-    pub(crate) fn reopened(&self, settings: &StoreSettings) -> Self {
+    pub(crate) fn reopened(&self, retention: Retention) -> Self {
         let mut tables = self.lock();
         tables.ended = true;
-        let next = Tables { ended: false, settings: Some(settings.clone()), ..tables.clone() };
+        let next = Tables { ended: false, retention: Some(retention), ..tables.clone() };
         Self(Arc::new(SharedTables { tables: Mutex::new(next), ..SharedTables::default() }))
     }
 

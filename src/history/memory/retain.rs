@@ -22,9 +22,9 @@ impl Tables {
             values.retain(|at_ms, _| *at_ms >= from);
         }
         self.observations.retain(|_, (_, values)| !values.is_empty());
-        let Some(settings) = self.settings.clone() else { return };
+        let Some(retention) = self.retention else { return };
         let before = |age: Duration| clock.trusted.saturating_sub(signed_millis(age));
-        let (passed, others) = (before(settings.keep_passed), before(settings.keep_failed.max(settings.keep_passed)));
+        let (passed, others) = (before(retention.passed), before(retention.others.max(retention.passed)));
         let is_old = |run: &StoredRun| run.view.due_ms < if verdict(&run.view) == Verdict::Passed { passed } else { others };
         let gone: BTreeSet<String> = self.runs.iter().filter(|run| is_old(run)).map(|run| run.view.run_id.clone()).collect();
         self.runs.retain(|run| !is_old(run));
@@ -34,8 +34,8 @@ impl Tables {
             |run: &RunId| !gone.contains(&run.to_string()) && i64::try_from(run.0.timestamp_ms()).is_ok_and(|at| at >= others);
         self.artifacts.retain(|(run, _), _| known.contains(&run.to_string()) || is_to_come(run));
         self.comparisons.retain(|run, _| known.contains(run));
-        self.prune_passes(before(settings.keep_rollups));
-        let (old, owed) = (before(settings.keep_rollups), before(OWED));
+        self.prune_passes(before(retention.rollups));
+        let (old, owed) = (before(retention.rollups), before(OWED));
         self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
         self.events.retain(|_, row| row.at_ms >= old);
         self.prune_incidents(old, owed);

@@ -19,7 +19,7 @@ use crate::history::{
     TryRow, TryState,
 };
 use crate::outcome::{Reason, RunId, RunReport, SloCount, Verdict};
-use crate::plan::{Bodies, Cadence, Canary, StoreSettings};
+use crate::plan::{Bodies, Cadence, Canary, Retention};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ type Series = (Duration, BTreeMap<i64, ObservationView>);
 pub(super) struct Tables {
     pub(super) ended: bool,
     pub(super) file: FileNumber,
-    pub(super) settings: Option<StoreSettings>,
+    pub(super) retention: Option<Retention>,
     pub(super) clock: Option<RetentionClock>,
     pub(super) written: u64,
     pub(super) rolled_up: u64,
@@ -94,7 +94,7 @@ pub(super) struct Tables {
 
 impl Tables {
     fn bodies(&self) -> Bodies {
-        self.settings.as_ref().map_or(Bodies::Failed, |settings| settings.bodies)
+        self.retention.map_or(Bodies::Failed, |retention| retention.bodies)
     }
 
     /// Writes all of it.

@@ -1,7 +1,7 @@
 //! The store on PostgreSQL: the same ports as the file's, for a fleet whose processes share one.
 //!
 //! Every statement is sent with the types of its parameters and without a name, so that it takes one round trip and works behind a
-//! pooler that hands each transaction to another connection (PgBouncer in transaction mode). For the same reason nothing here is kept by
+//! pooler that hands each transaction to another connection (`PgBouncer` in transaction mode). For the same reason nothing here is kept by
 //! a session: no prepared statement, no `SET` outside of a transaction, no session lock, no `LISTEN`.
 //!
 //! One thread writes ([`writer`]); what it writes in one transaction leaves at once and is answered together, so that a commit costs one
@@ -18,9 +18,22 @@
 //! [`housekeep`].
 
 mod connection;
+mod days;
+mod housekeep;
+mod partitions;
+mod ports;
+mod prune;
+mod reader;
+mod restore;
+mod rollup;
 mod schema;
+mod store;
 #[cfg(test)]
 pub(super) mod testing;
 mod text;
+mod write;
+mod writer;
 
-pub use connection::{Connector, UrlError};
+pub use connection::ConnectorError;
+pub use schema::MigrationError;
+pub use store::{OpenError, PostgresStore};

@@ -6,8 +6,8 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::prune::{SLICE, more};
-use super::reader::numbers;
 use crate::history::backlog::Backlog;
+use crate::history::cursor::numbers;
 use crate::history::{CHANGES, Change, Changes, FOLLOWED, ReadError};
 use crate::outcome::RunId;
 
@@ -118,7 +118,8 @@ pub(super) fn since(connection: &Connection, cursor: Option<ChangeCursor>) -> ru
     Ok(Changes { next: next.text(), is_cut: false, more: !all_runs || seen == CHANGES, changes })
 }
 
-fn change(kind: String, key: String) -> Change {
+/// What a row of `changes` tells.
+pub(in crate::history) fn change(kind: String, key: String) -> Change {
     match &*kind {
         "incident" => Change::Incident { id: key },
         "ledger" => Change::Ledger,

@@ -9,9 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_i
 use super::prune::{SLICE, more};
 use super::rollup::{self, COUNTED, COUNTED_MARKS, counted};
 use crate::history::retention_clock::{DAY_MS, HOUR_MS};
-
-/// Hours of a day.
-pub(super) const HOURS: i64 = DAY_MS / HOUR_MS;
+use crate::history::rollup_parts::{HOURS, Summed};
 
 /// How long after its end a day is summed: most of what comes late is there by then.
 const LATE_MS: i64 = 2 * HOUR_MS;
@@ -19,59 +17,31 @@ const LATE_MS: i64 = 2 * HOUR_MS;
 /// Canaries whose day is summed in a slice.
 const CANARIES: usize = 20;
 
-/// How far days are summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Summed {
-    /// The last day that is there of every canary.
-    day: i64,
-    /// The last canary, by its number, of which the day after that is there.
-    canary: i64,
+/// How far days are summed, as the marks say; nowhere before the first day.
+pub(super) fn summed(connection: &Connection) -> rusqlite::Result<Option<Summed>> {
+    let mark = |name: &str| {
+        connection
+            .prepare_cached("SELECT value FROM marks WHERE name = ?")?
+            .query_row([name], |row| row.get::<_, i64>(0))
+            .optional()
+    };
+    Ok(mark("days")?.zip(mark("days_canary")?).map(|(day, canary)| Summed { day, canary }))
 }
 
-impl Summed {
-    /// As the marks say; none before the first day.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Self>> {
-        let mark = |name: &str| {
-            connection
-                .prepare_cached("SELECT value FROM marks WHERE name = ?")?
-                .query_row([name], |row| row.get::<_, i64>(0))
-                .optional()
-        };
-        Ok(mark("days")?.zip(mark("days_canary")?).map(|(day, canary)| Self { day, canary }))
+fn write_summed(transaction: &Transaction<'_>, summed: Summed) -> rusqlite::Result<()> {
+    for (name, value) in [("days", summed.day), ("days_canary", summed.canary)] {
+        transaction
+            .prepare_cached("INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")?
+            .execute(params![name, value])?;
     }
-
-    fn write(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        for (name, value) in [("days", self.day), ("days_canary", self.canary)] {
-            transaction
-                .prepare_cached("INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")?
-                .execute(params![name, value])?;
-        }
-        Ok(())
-    }
-
-    /// Every day up to this one is there.
-    #[cfg(test)]
-    pub(super) fn up_to(day: i64) -> Self {
-        Self { day, canary: 0 }
-    }
-
-    /// The first day that is not there of every canary.
-    pub(super) fn end(self) -> i64 {
-        self.day + 1
-    }
-
-    /// Whether the day of an hour of a canary is there.
-    fn covers(self, canary: i64, hour: i64) -> bool {
-        let day = hour.div_euclid(HOURS);
-        day <= self.day || day == self.day + 1 && canary <= self.canary
-    }
+    Ok(())
 }
 
 /// Sums the next days of some canaries, as far as they are over by this time. Returns whether there may be more.
 pub(super) fn sum(transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<bool> {
     // The last day that is over.
     let last = now_ms.saturating_sub(LATE_MS).div_euclid(DAY_MS) - 1;
-    let known = match Summed::read(transaction)? {
+    let known = match summed(transaction)? {
         Some(known) => known,
         None => match next_day(transaction, i64::MIN / HOURS)? {
             Some(first) => Summed { day: first - 1, canary: 0 },
@@ -98,7 +68,7 @@ pub(super) fn sum(transaction: &Transaction<'_>, now_ms: i64) -> rusqlite::Resul
         // Days without any hours are passed over, up to the one before the next with some.
         _ => Summed { day: next_day(transaction, day + 1)?.map_or(day, |next| last.min(next - 1)), canary: 0 },
     };
-    next.write(transaction)?;
+    write_summed(transaction, next)?;
     Ok(true)
 }
 
@@ -109,7 +79,7 @@ fn forget_after(transaction: &Transaction<'_>, last: i64) -> rusqlite::Result<bo
         params![last, SLICE],
     )?;
     if !more(removed) {
-        Summed { day: last, canary: 0 }.write(transaction)?;
+        write_summed(transaction, Summed { day: last, canary: 0 })?;
     }
     Ok(true)
 }
@@ -124,7 +94,7 @@ fn next_day(transaction: &Transaction<'_>, day: i64) -> rusqlite::Result<Option<
 
 /// Sums those days anew that are there and to whose hours something came.
 pub(super) fn renew(transaction: &Transaction<'_>, hours: impl Iterator<Item = (i64, i64)>) -> rusqlite::Result<()> {
-    let Some(known) = Summed::read(transaction)? else { return Ok(()) };
+    let Some(known) = summed(transaction)? else { return Ok(()) };
     let mut days: Vec<(i64, i64)> = hours
         .filter(|(canary, hour)| known.covers(*canary, *hour))
         .map(|(canary, hour)| (canary, hour.div_euclid(HOURS)))

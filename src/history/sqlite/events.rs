@@ -4,6 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use super::prune::{SLICE, more};
+use crate::history::cursor::moment_and_id;
 use crate::history::{EventFilter, EventKind, EventRow, EventView, ReadError};
 
 const COLUMNS: &str = "id, at_ms, kind, probe, incident, author, what, text";
@@ -17,11 +18,8 @@ pub(super) struct EventCursor<'a> {
 
 impl<'a> EventCursor<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, ReadError> {
-        let parse = || {
-            let (at_ms, id) = text.split_once('.')?;
-            Some(Self { at_ms: at_ms.parse().ok()?, id })
-        };
-        parse().ok_or_else(|| ReadError::Cursor(text.to_owned()))
+        let (at_ms, id) = moment_and_id(text)?;
+        Ok(Self { at_ms, id })
     }
 }
 

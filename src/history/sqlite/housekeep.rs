@@ -12,7 +12,7 @@ use super::{artifacts, changes, days, events, observations, passes};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::retention_clock::{HOUR_MS, RetentionClock};
 use crate::history::start_state::OWED;
-use crate::plan::{Bodies, StoreSettings};
+use crate::plan::Retention;
 
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
@@ -27,31 +27,6 @@ const OLD_ROLLUPS: &str =
 /// Timeline rows of incidents that are still open or gone. They are looked at in the order of their numbers.
 const OLD_TIMELINE: &str = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
     AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
-
-/// How long what is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Retention {
-    passed: Duration,
-    others: Duration,
-    rollups: Duration,
-    pub(super) bodies: Bodies,
-}
-
-impl Retention {
-    pub(super) fn of(settings: &StoreSettings) -> Self {
-        Self {
-            passed: settings.keep_passed,
-            others: settings.keep_failed,
-            rollups: settings.keep_rollups,
-            bodies: settings.bodies,
-        }
-    }
-
-    /// All that there is.
-    pub(super) fn everything() -> Self {
-        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX, bodies: Bodies::Failed }
-    }
-}
 
 /// Where a round is.
 #[derive(Debug, Clone)]

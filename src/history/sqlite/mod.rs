@@ -12,7 +12,7 @@
 //! if it is to be copied out of a damaged file.
 
 mod artifacts;
-mod changes;
+pub(in crate::history) mod changes;
 mod days;
 mod error;
 mod events;
@@ -27,7 +27,7 @@ mod passes;
 mod ports;
 mod prune;
 mod reader;
-mod restore;
+pub(in crate::history) mod restore;
 mod rollup;
 mod salvage;
 mod schema;

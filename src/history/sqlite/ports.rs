@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::reader::{Queries, ask};
@@ -22,16 +22,11 @@ use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavai
 
 impl Recorder for SqliteStore {
     fn record(&self, commit: Commit) {
-        self.queue().put(|backlog| backlog.push(commit));
+        self.queue().record(commit);
     }
 
     fn commit(&self, commit: Commit) -> Durable {
-        let (done, durable) = oneshot::channel();
-        self.queue().put(|backlog| {
-            backlog.push(commit);
-            backlog.wait(done);
-        });
-        durable
+        self.queue().commit(commit)
     }
 }
 
@@ -160,26 +155,20 @@ impl OutcomeSink for SqliteStore {
     fn run_finished(&self, _report: &Arc<RunReport>) {}
 
     fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
-        self.queue().put(|backlog| backlog.cleanup(Arc::clone(report)));
+        self.queue().cleanup(report);
     }
 }
 
 impl Ledger for SqliteStore {
     fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
-        let (done, durable) = oneshot::channel();
-        self.queue().put(|backlog| {
-            let id = entry.id.clone();
-            backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
-            backlog.wait(done);
-        });
-        Box::pin(async { durable.await.map_err(|_| LedgerUnavailable) })
+        self.queue().intend(entry)
     }
 
     fn created(&self, id: &str, names: serde_json::Value) {
-        self.queue().put(|backlog| backlog.ledger(id, LedgerChange { names: Some(names), ..LedgerChange::default() }));
+        self.queue().ledger(id, LedgerChange { names: Some(names), ..LedgerChange::default() });
     }
 
     fn ended(&self, id: &str, end: LedgerEnd) {
-        self.queue().put(|backlog| backlog.ledger(id, LedgerChange::ended(end)));
+        self.queue().ledger(id, LedgerChange::ended(end));
     }
 }

@@ -12,7 +12,7 @@ use crate::history::{IncidentRow, LedgerRows, OF_INCIDENTS, RestoredState, Resto
 use crate::plan::Severity;
 
 /// Whether something is still owed of an incident: the condition on a row of `incidents`.
-pub(super) const IS_OWED: &str = "(EXISTS (SELECT 1 FROM states WHERE kind IN ('cover', 'member')
+pub(in crate::history) const IS_OWED: &str = "(EXISTS (SELECT 1 FROM states WHERE kind IN ('cover', 'member')
       AND key >= incidents.id || '/' AND key < incidents.id || '0')
     OR EXISTS (SELECT 1 FROM try_incidents JOIN tries ON tries.id = try
       WHERE incident = incidents.id AND state = 'waiting'))";

@@ -1,13 +1,12 @@
 //! The store: opening it, and the handle that the ports are answered by.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::file::{self, CheckDepth, FileOrigin, Identity, StoreLocation};
 use super::health::Health;
-use super::housekeep::Retention;
 use super::inspect::Inspection;
 use super::lock::{FileMark, Lock};
 use super::reader::Readers;
@@ -16,7 +15,7 @@ use super::{OpenError, restore};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::{self, Queue};
 use crate::history::{StartState, UnreadableEntry};
-use crate::plan::StoreSettings;
+use crate::plan::Retention;
 
 /// How long the start waits for a lock that another program holds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,17 +52,16 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Where the file cannot be used or is no store, another process has it, or a newer version wrote it. A damaged file is no error.
-    pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<Self, OpenError> {
-        let path = &settings.path;
+    pub fn open(path: &Path, retention: Retention, now: SystemTime) -> Result<Self, OpenError> {
         let lock = Lock::take(path, HANDOVER)?;
         let mark = Identity::of(path).map_or(FileMark::Unknown, |file| lock.mark(file));
         let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-        let place = StoreLocation::File(path.clone());
+        let place = StoreLocation::File(path.to_owned());
         let (connection, restored) = match open(&place, mark, now) {
             Ok((connection, restored)) => {
-                log_unreadable(settings, &restored);
+                log_unreadable(path, &restored);
                 let marked = Identity::of(path).and_then(|file| lock.set(FileMark::Open, file));
-                marked.map_err(|source| OpenError::File { path: path.clone(), source })?;
+                marked.map_err(|source| OpenError::File { path: path.to_owned(), source })?;
                 (Some(connection), restored)
             }
             Err(error) if file::is_for_want_of_room(path, &error) => {
@@ -81,7 +79,7 @@ impl SqliteStore {
         health.set_aside(restored.damaged.clone());
         let unchecked = connection.is_some() && !is_new && mark != FileMark::Closed && restored.damaged.is_none();
         let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&health)));
-        let store = Self::start(place, health, Retention::of(settings), connection, Some(lock), inspection)?;
+        let store = Self::start(place, health, retention, connection, Some(lock), inspection)?;
         *store.0.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(restored);
         Ok(store)
     }
@@ -90,7 +88,7 @@ impl SqliteStore {
     pub fn in_memory() -> Self {
         let place = StoreLocation::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
         file::open(&place, FileOrigin::Ours, CheckDepth::Head, PATIENCE, SystemTime::now())
-            .and_then(|(connection, _)| Self::start(place, Arc::default(), Retention::everything(), Some(connection), None, None))
+            .and_then(|(connection, _)| Self::start(place, Arc::default(), Retention::EVERYTHING, Some(connection), None, None))
             .expect("memory takes a few pages, and the process one more thread")
     }
 
@@ -149,10 +147,10 @@ impl SqliteStore {
 }
 
 /// Logs the entries of the cleanup ledger that cannot be read; they stay where they are.
-fn log_unreadable(settings: &StoreSettings, restored: &StartState) {
+fn log_unreadable(path: &Path, restored: &StartState) {
     for UnreadableEntry { id, why } in &restored.unreadable {
         tracing::error!(
-            store = %settings.path.display(),
+            store = %path.display(),
             entry = %id,
             error = %why,
             "an entry of the cleanup ledger cannot be read and is set aside: what it stands for is not deleted; look for it at the \

@@ -8,7 +8,7 @@ use super::reader::Queries;
 use super::{OpenError, SqliteStore};
 pub(super) use crate::history::testing::*;
 use crate::history::{Commit, Recorder as _, StartState};
-use crate::plan::StoreSettings;
+use crate::plan::Retention;
 
 impl SqliteStore {
     /// Queries that block.
@@ -18,15 +18,15 @@ impl SqliteStore {
 }
 
 /// Opens it at this time; with what opening it read.
-pub(super) fn open_at(settings: &StoreSettings, now: SystemTime) -> Result<(SqliteStore, StartState), OpenError> {
-    SqliteStore::open(settings, now).map(|store| {
+pub(super) fn open_at(path: &Path, kept: Retention, now: SystemTime) -> Result<(SqliteStore, StartState), OpenError> {
+    SqliteStore::open(path, kept, now).map(|store| {
         let found = store.found().expect("it was opened just now");
         (store, found)
     })
 }
 
 pub(super) fn open(directory: &Path) -> (SqliteStore, StartState) {
-    open_at(&settings(directory), at(0)).unwrap()
+    open_at(&store_file(directory), KEPT, at(0)).unwrap()
 }
 
 /// Waits until everything handed in so far is durable.

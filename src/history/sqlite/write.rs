@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::passes::{Counted, SharedPasses, lock};
-use super::{artifacts, changes, events, observations, tries};
+use super::{artifacts, changes, events, observations, passes, tries};
 use crate::history::Record;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, QueuedRun, RunRow};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::code;
+use crate::history::newest_passes::SharedPasses;
 use crate::outcome::{CleanupReport, Reason, Verdict};
 use crate::plan::{Bodies, Canary, CanaryId};
 
@@ -43,14 +43,14 @@ const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 impl RowWriter {
     /// A writer for a file of which nothing is known yet, which keeps these bodies.
     pub(super) fn new(bodies: Bodies, passes: SharedPasses) -> Self {
-        lock(&passes).forget_rows();
+        passes.forget_stored();
         Self { bodies, passes, names: NameIds::default(), orders: HashMap::new(), early: VecDeque::new() }
     }
 
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
         let written = self.try_write(connection, backlog);
-        lock(&self.passes).settle(written.is_ok());
+        self.passes.settle(written.is_ok());
         if written.is_err() {
             // Names that were new are not in the file.
             self.names = NameIds::default();
@@ -60,9 +60,14 @@ impl RowWriter {
 
     /// Writes held passes: those that were not written for some time, or all. At most `most` are written.
     pub(super) fn write_passes(&self, connection: &mut Connection, all: bool, most: usize) -> rusqlite::Result<()> {
-        let mut passes = lock(&self.passes);
-        let written = passes.write_down(connection, all, most, self.bodies);
-        passes.settle(written.is_ok());
+        let due = self.passes.due(all, most);
+        let mut write = || {
+            let transaction = connection.transaction()?;
+            due.iter().try_for_each(|pass| passes::write(&transaction, pass, self.bodies))?;
+            transaction.commit()
+        };
+        let written = if due.is_empty() { Ok(()) } else { write() };
+        self.passes.settle(written.is_ok());
         written
     }
 
@@ -146,10 +151,13 @@ impl RowWriter {
 
     /// Takes note of a passed run that counts, and keeps with a failed one what it is compared with.
     fn compare(&self, transaction: &Transaction<'_>, record: &Record, canary: i64, number: i64) -> rusqlite::Result<()> {
-        let run = Counted { report: &record.report, canary, bodies: self.bodies };
         match record.report.verdict {
-            Verdict::Passed if record.counted => lock(&self.passes).passed(transaction, &run),
-            Verdict::Failed if record.counted => lock(&self.passes).failed(transaction, &run, number),
+            Verdict::Passed if record.counted => {
+                self.passes.passed(&record.report).map_or(Ok(()), |pass| passes::write(transaction, &pass, self.bodies))
+            }
+            Verdict::Failed if record.counted => {
+                passes::compare(transaction, &self.passes, &record.report, (canary, number), self.bodies)
+            }
             Verdict::Passed | Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
                 Ok(())
             }

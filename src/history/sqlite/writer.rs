@@ -15,12 +15,13 @@ use tracing::{error, info, warn};
 
 use super::OpenError;
 use super::file::{self, CheckDepth, FileOrigin, Identity, StoreLocation};
-use super::housekeep::{HousekeepRound, Retention};
+use super::housekeep::HousekeepRound;
 use super::inspect::Inspection;
 use super::lock::{FileMark, Lock};
 use super::reader::Readers;
 use super::write::RowWriter;
 use crate::history::backlog::{Backlog, Queue, Work};
+use crate::plan::Retention;
 
 /// Whether the last try to write succeeded.
 pub(super) const WRITABLE: &str = "serinus_store_writable";
@@ -115,7 +116,7 @@ impl Writer {
             place,
             retention,
             queue,
-            rows: RowWriter::new(retention.bodies, Arc::clone(&readers.passes)),
+            rows: RowWriter::new(retention.bodies, readers.passes.clone()),
             readers,
             connection,
             lock,
@@ -330,7 +331,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.rows = RowWriter::new(self.retention.bodies, Arc::clone(&self.readers.passes));
+        self.rows = RowWriter::new(self.retention.bodies, self.readers.passes.clone());
     }
 
     fn connect(&mut self) -> Result<(), WriteError> {

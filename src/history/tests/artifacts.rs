@@ -100,8 +100,8 @@ async fn artifacts_go_with_their_run_and_those_whose_run_never_came_with_time(un
     store.record(artifacts(ids.map(|id| artifact(id, "har", 5))));
     store.record(runs([passed, failed, run(&eu, Verdict::Passed, 100 * HOUR)]));
     settle(&store).await;
-    // A day for what passed, three for the rest.
-    for (hours, left) in [(20, [1, 1, 1]), (30, [0, 1, 1]), (60, [0, 1, 1]), (80, [0, 0, 0])] {
+    // A day for what passed, three for the rest, and up to a day more.
+    for (hours, left) in [(20, [1, 1, 1]), (50, [0, 1, 1]), (60, [0, 1, 1]), (100, [0, 0, 0])] {
         for seconds in [(hours - 20) * HOUR, hours * HOUR] {
             store.housekeep(at(seconds)).await.unwrap();
         }

@@ -131,9 +131,12 @@ async fn whatever_a_text_holds_it_comes_back_but_never_too_long(under_test: &Sto
     let told = list(&store, EventFilter::default()).await;
     let texts = |event: &EventView| {
         let EventView { probe, incident, by, what, text, .. } = event.clone();
+        // A store may have no zero bytes.
         [probe.unwrap_or_default(), incident.unwrap_or_default(), by.unwrap_or_default(), what, text]
+            .map(|text| text.replace('\0', "\u{FFFD}"))
     };
-    assert_eq!(texts(&told[0]), [hostile; 5]);
+    let shown = hostile.replace('\0', "\u{FFFD}");
+    assert_eq!(texts(&told[0]), [&shown; 5].map(String::clone));
     assert_eq!(texts(&told[1]).map(|text| text.chars().count()), [200, 200, 200, 200, 2_000]);
     assert!(texts(&told[1]).iter().all(|text| text.chars().all(|character| character == '🐦')));
     assert_eq!((texts(&told[2]), &told[2].by), (Default::default(), &None));

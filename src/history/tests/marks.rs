@@ -144,23 +144,20 @@ async fn a_cursor_outlives_what_it_points_at_and_a_restart(under_test: &StoreUnd
     let eu = canary("p", "eu");
     store.commit(runs([run(&eu, Verdict::Passed, 0), run(&eu, Verdict::Failed, 60)])).await.unwrap();
     let page = marks(&store, 0, None).await;
-    // Rows of passed runs are kept for a day.
-    for hours in [20, 40] {
+    // Rows of passed runs are kept for a day, or two.
+    for hours in [26, 50] {
         store.housekeep(at(hours * HOUR)).await.unwrap();
     }
     assert_eq!(due(&marks(&store, 0, None).await), [60]);
     let (store, _) = under_test.reopen(&store).await;
-    store.commit(runs([run(&eu, Verdict::Passed, 41 * HOUR)])).await.unwrap();
+    store.commit(runs([run(&eu, Verdict::Passed, 51 * HOUR)])).await.unwrap();
     let later = marks(&store, 0, Some(&page)).await;
-    assert_eq!((due(&later), later.is_cut), (vec![i64::try_from(41 * HOUR).unwrap()], false));
+    assert_eq!((due(&later), later.is_cut), (vec![i64::try_from(51 * HOUR).unwrap()], false));
 }
 
 async fn a_cursor_of_another_store_begins_anew_and_says_so(under_test: &StoreUnderTest) {
     let eu = canary("p", "eu");
-    let other = match under_test {
-        StoreUnderTest::Sqlite(_) => StoreUnderTest::sqlite(),
-        StoreUnderTest::Memory(_) => StoreUnderTest::memory(),
-    };
+    let other = under_test.other();
     let (first, _) = other.open().await;
     first.commit(runs([run(&eu, Verdict::Passed, 0)])).await.unwrap();
     let of_another = marks(&first, 0, None).await;

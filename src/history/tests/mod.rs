@@ -16,15 +16,19 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use super::memory::MemoryStore;
+use super::postgres::PostgresStore;
+use super::postgres::testing::Database;
 use super::sqlite::SqliteStore;
-use super::testing::{LONG, at, settings};
+use super::testing::{KEPT, LONG, at, store_file};
 use super::{Commit, StartState, Store};
-use crate::plan::StoreSettings;
+use crate::plan::DatabaseUrl;
 
 /// Where a store of one kind is, over restarts.
 pub(super) enum StoreUnderTest {
     /// In a file in this directory.
     Sqlite(tempfile::TempDir),
+    /// In a database.
+    Postgres(Database),
     /// In memory; the last process's.
     Memory(Mutex<MemoryStore>),
 }
@@ -34,8 +38,21 @@ impl StoreUnderTest {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
+    fn postgres() -> Self {
+        Self::Postgres(Database::create())
+    }
+
     fn memory() -> Self {
         Self::Memory(Mutex::default())
+    }
+
+    /// Another one of the same kind.
+    fn other(&self) -> Self {
+        match self {
+            Self::Sqlite(_) => Self::sqlite(),
+            Self::Postgres(_) => Self::postgres(),
+            Self::Memory(_) => Self::memory(),
+        }
     }
 
     /// A store at noon.
@@ -46,10 +63,14 @@ impl StoreUnderTest {
     /// A store at this time, with what it remembers.
     async fn open_at(&self, now: SystemTime) -> (Arc<dyn Store>, StartState) {
         let store: Arc<dyn Store> = match self {
-            Self::Sqlite(directory) => Arc::new(SqliteStore::open(&settings(directory.path()), now).unwrap()),
+            Self::Sqlite(directory) => Arc::new(SqliteStore::open(&store_file(directory.path()), KEPT, now).unwrap()),
+            Self::Postgres(database) => {
+                let url = DatabaseUrl::parse(&database.url()).unwrap();
+                Arc::new(PostgresStore::open(&url, KEPT, now).await.unwrap())
+            }
             Self::Memory(last) => {
                 let mut last = last.lock().unwrap();
-                *last = last.reopened(&self.settings());
+                *last = last.reopened(KEPT);
                 Arc::new(last.clone())
             }
         };
@@ -61,11 +82,6 @@ impl StoreUnderTest {
     async fn reopen(&self, store: &Arc<dyn Store>) -> (Arc<dyn Store>, StartState) {
         assert!(store.shut_down(LONG).await);
         self.open().await
-    }
-
-    fn settings(&self) -> StoreSettings {
-        let nowhere = std::path::Path::new("");
-        settings(if let Self::Sqlite(directory) = self { directory.path() } else { nowhere })
     }
 }
 
@@ -82,6 +98,15 @@ macro_rules! on_every_store {
                 #[tokio::test]
                 async fn $test() {
                     super::$test(&crate::history::tests::StoreUnderTest::sqlite()).await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&crate::history::tests::StoreUnderTest::postgres()).await;
                 }
             )+
         }

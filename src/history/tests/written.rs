@@ -96,10 +96,7 @@ async fn runs_are_followed_into_another_store_from_the_last_one_on(under_test: &
     let (store, _) = under_test.open().await;
     write(&store, [10]).await;
     let cursor = begun(&store).await;
-    let other = match under_test {
-        StoreUnderTest::Sqlite(_) => StoreUnderTest::sqlite(),
-        StoreUnderTest::Memory(_) => StoreUnderTest::memory(),
-    };
+    let other = under_test.other();
     let (store, _) = other.open().await;
     write(&store, [5]).await;
     let wanted = write(&store, [11, 12]).await;

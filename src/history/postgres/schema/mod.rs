@@ -17,10 +17,10 @@ struct Migration {
 }
 
 /// In the order of their numbers, from 1.
-const MIGRATIONS: [Migration; 1] = [Migration { sql: include_str!("1.sql"), least_reader: 1 }];
+const MIGRATIONS: [Migration; KNOWN as usize] = [Migration { sql: include_str!("1.sql"), least_reader: 1 }];
 
 /// The version that this program knows.
-const KNOWN: i32 = MIGRATIONS.len() as i32;
+const KNOWN: u16 = 1;
 
 /// The lock under which migrations are made: "Serinus" as a number, in the database's own space of advisory locks.
 const LOCK: i64 = 0x53_65_72_69_6e_75_73;
@@ -64,7 +64,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<(), MigrationError> {
         )
         .await?;
     let (found, least) = version(&transaction.query_typed(VERSION, &[]).await?);
-    if least > KNOWN {
+    if least > i32::from(KNOWN) {
         return Err(MigrationError::Newer { found, least });
     }
     for (number, migration) in (1..).zip(&MIGRATIONS).filter(|(number, _)| *number > found) {
@@ -85,10 +85,10 @@ async fn is_known(client: &Client) -> Result<bool, MigrationError> {
         return Ok(false);
     }
     let (found, least) = version(&client.query_typed(VERSION, &[]).await?);
-    if least > KNOWN {
+    if least > i32::from(KNOWN) {
         return Err(MigrationError::Newer { found, least });
     }
-    Ok(found >= KNOWN)
+    Ok(found >= i32::from(KNOWN))
 }
 
 fn version(rows: &[tokio_postgres::Row]) -> (i32, i32) {

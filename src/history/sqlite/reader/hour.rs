@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::super::rollup::reasons;
 use crate::history::encoding::hour::{steps_from_bytes, ticks_from_bytes};
 use crate::history::retention_clock::HOUR_MS;
+use crate::history::rollup_parts::hours;
 use crate::history::{HOURS_OF_ALL, HourCounts, RollupView, RunCounts, Sketch, TICKS, TickView};
 
 /// Hours of a canary that something may lie in.
@@ -31,10 +32,11 @@ pub(super) fn rollups(connection: &Connection, canary: &str, since_ms: i64, unti
 
 /// The counts of the hours of all canaries, by hour and then by canary; the newest ones if they are too many.
 pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i64) -> rusqlite::Result<Vec<HourCounts>> {
+    let hours = hours(since_ms, until_ms);
     let mut names: HashMap<i64, Arc<str>> = HashMap::new();
     let mut found: Vec<HourCounts> = connection
         .prepare_cached(COUNTS)?
-        .query_map(params![since_ms.div_euclid(HOUR_MS), end(until_ms), HOURS_OF_ALL], |row| {
+        .query_map(params![hours.start, hours.end, HOURS_OF_ALL], |row| {
             let name = row.get_ref(9)?.as_str()?;
             Ok(HourCounts {
                 canary: Arc::clone(names.entry(row.get(8)?).or_insert_with(|| name.into())),
@@ -45,11 +47,6 @@ pub(super) fn rollups_of_all(connection: &Connection, since_ms: i64, until_ms: i
         .collect::<Result<_, _>>()?;
     found.reverse();
     Ok(found)
-}
-
-/// The first hour that begins then or later.
-pub(super) fn end(until_ms: i64) -> i64 {
-    until_ms.div_euclid(HOUR_MS) + i64::from(until_ms.rem_euclid(HOUR_MS) > 0)
 }
 
 /// From the columns after the first: passed, failed, errored, missed, blocked, skipped, degraded.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::page;
+use crate::history::cursor::page;
 use crate::history::view::{json, try_message};
 use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::changes::{file_number, last_number};
-use super::numbers;
+use crate::history::cursor::numbers;
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::verdict;
 use crate::history::{MarksPage, ReadError, RunMark};

@@ -18,8 +18,9 @@ use tokio::task::spawn_blocking;
 
 use super::file::{self, StoreLocation};
 use super::health::Health;
-use super::passes::{self, SharedPasses};
-use super::{artifacts, changes, events, ledger, observations};
+use super::{artifacts, changes, events, ledger, observations, passes};
+use crate::history::cursor::page;
+use crate::history::newest_passes::SharedPasses;
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, EventFilter, EventView, HourCounts, IncidentDetail, IncidentFilter,
     IncidentView, LedgerRows, MarksPage, ObservationFilter, ObservationView, Page, PassView, ProbeCounts, ProbeRollups,
@@ -258,18 +259,4 @@ impl Queries {
         readers.give_back(connection, epoch);
         Ok(answer)
     }
-}
-
-/// Makes a page of one row more than was wanted.
-fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(cursor);
-    Page { items, next }
-}
-
-/// Reads a cursor of so many numbers between dots.
-pub(super) fn numbers<const N: usize>(cursor: &str) -> Result<[i64; N], ReadError> {
-    let all = cursor.split('.').map(str::parse).collect::<Result<Vec<i64>, _>>();
-    all.ok().and_then(|all| all.try_into().ok()).ok_or_else(|| ReadError::Cursor(cursor.to_owned()))
 }

@@ -1,43 +1,24 @@
 //! The hours of a probe's canaries, and their days where whole days may come as one.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use rusqlite::{Connection, params};
 
-use super::super::days::{self, Summed};
-use super::hour::{self, ROLLUP, end, rollup};
-use crate::history::retention_clock::{DAY_MS, HOUR_MS};
+use super::super::days::summed;
+use super::hour::{self, ROLLUP, rollup};
+use crate::history::retention_clock::HOUR_MS;
+use crate::history::rollup_parts::{hours, newest, parts};
 use crate::history::{HOURS_OF_PROBE, ProbeCounts, ProbeRollups, ProbeTotal, RollupFilter, RunCounts};
 
 /// The canaries that are asked for.
 const OF_PROBE: &str = "canaries.probe = (SELECT id FROM probes WHERE name = ?1) AND (?2 IS NULL OR canaries.name = ?2)";
 
-/// What a rollup is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Hour,
-    Day,
-}
-
-impl Unit {
-    /// Its column, its table, and how long it is.
-    fn place(self) -> (&'static str, &'static str, i64) {
-        match self {
-            Self::Hour => ("hour", "rollups", HOUR_MS),
-            Self::Day => ("day", "days", DAY_MS),
-        }
-    }
-}
-
-/// Rollups of a unit, by their numbers.
-type Part = (Unit, Range<i64>);
-
 /// The rollups of a probe's canaries.
 pub(super) fn rollups(connection: &Connection, filter: &RollupFilter) -> rusqlite::Result<ProbeRollups> {
     let newest_hour: Option<i64> = connection.prepare_cached("SELECT max(hour) FROM rollups")?.query_row([], |row| row.get(0))?;
     let Some(newest_hour) = newest_hour else { return Ok(ProbeRollups::default()) };
-    let hours = filter.since_ms.div_euclid(HOUR_MS)..end(filter.until_ms).min(newest_hour + 1);
+    let asked = hours(filter.since_ms, filter.until_ms);
+    let hours = asked.start..asked.end.min(newest_hour + 1);
     let canaries: usize = connection
         .prepare_cached(&format!(
             "SELECT count(*) FROM canaries WHERE {OF_PROBE}
@@ -45,7 +26,7 @@ pub(super) fn rollups(connection: &Connection, filter: &RollupFilter) -> rusqlit
         ))?
         .query_row(params![filter.probe, filter.canary, hours.start, hours.end], |row| row.get(0))?;
     let each = i64::try_from(HOURS_OF_PROBE / canaries.max(1)).unwrap_or(i64::MAX).max(1);
-    let (parts, cut_ms) = newest(parts(filter.by_day, hours, Summed::read(connection)?), each);
+    let (parts, cut_ms) = newest(parts(filter.by_day, hours, summed(connection)?), each);
     let mut rollups = Vec::new();
     for (unit, numbers) in parts {
         let (column, table, unit_ms) = unit.place();
@@ -67,9 +48,9 @@ pub(super) fn rollups(connection: &Connection, filter: &RollupFilter) -> rusqlit
 
 /// The counts of all of a probe's canaries together.
 pub(super) fn counts(connection: &Connection, filter: &RollupFilter) -> rusqlite::Result<Vec<ProbeCounts>> {
-    let hours = filter.since_ms.div_euclid(HOUR_MS)..end(filter.until_ms);
+    let hours = hours(filter.since_ms, filter.until_ms);
     let mut counts = Vec::new();
-    for (unit, numbers) in parts(filter.by_day, hours, Summed::read(connection)?) {
+    for (unit, numbers) in parts(filter.by_day, hours, summed(connection)?) {
         let (column, table, unit_ms) = unit.place();
         let mut rows = connection.prepare_cached(&format!(
             "SELECT {column}, sum(passed), sum(failed), sum(errored), sum(missed), sum(blocked), sum(skipped), sum(degraded)
@@ -101,7 +82,7 @@ pub(super) fn totals(
     // One transaction, so that all queries see the same state.
     let picture = connection.unchecked_transaction()?;
     let mut counts: HashMap<i64, RunCounts> = HashMap::new();
-    for (unit, numbers) in parts(true, since_ms.div_euclid(HOUR_MS)..end(until_ms), Summed::read(&picture)?) {
+    for (unit, numbers) in parts(true, hours(since_ms, until_ms), summed(&picture)?) {
         let (column, table, _) = unit.place();
         let mut rows = picture.prepare_cached(&format!(
             "SELECT canaries.probe, sum(passed), sum(failed), sum(errored), sum(missed), sum(blocked), sum(skipped), sum(degraded)
@@ -122,59 +103,4 @@ pub(super) fn totals(
         Ok(ProbeTotal { probe: row.get(1)?, kept_since_ms: row.get::<_, i64>(2)?.saturating_mul(HOUR_MS), counts })
     })?;
     rows.collect()
-}
-
-/// Which rollups tell of these hours: where days may come, whole ones as far as they are summed, and the hours around them.
-fn parts(by_day: bool, hours: Range<i64>, summed: Option<Summed>) -> Vec<Part> {
-    let first = hours.start.saturating_add(days::HOURS - 1).div_euclid(days::HOURS);
-    let last = summed.map_or(first, |summed| summed.end().min(hours.end.div_euclid(days::HOURS)));
-    if !by_day || last <= first {
-        return vec![(Unit::Hour, hours)];
-    }
-    let all =
-        [(Unit::Hour, hours.start..first * days::HOURS), (Unit::Day, first..last), (Unit::Hour, last * days::HOURS..hours.end)];
-    all.into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
-}
-
-/// The last so many of them, and when those begin if there are more.
-fn newest(mut parts: Vec<Part>, mut most: i64) -> (Vec<Part>, Option<i64>) {
-    let mut is_cut = false;
-    for (_, numbers) in parts.iter_mut().rev() {
-        let kept = numbers.end.saturating_sub(numbers.start).clamp(0, most);
-        is_cut |= numbers.end.saturating_sub(kept) > numbers.start;
-        numbers.start = numbers.end - kept;
-        most -= kept;
-    }
-    parts.retain(|(_, numbers)| !numbers.is_empty());
-    let cut_ms = parts.first().filter(|_| is_cut).map(|(unit, numbers)| numbers.start.saturating_mul(unit.place().2));
-    (parts, cut_ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The parts of these hours where days up to this one are summed.
-    fn days_to(day: i64, hours: Range<i64>) -> Vec<Part> {
-        parts(true, hours, Some(Summed::up_to(day)))
-    }
-
-    #[test]
-    fn whole_days_that_are_summed_come_as_one_and_what_is_around_them_by_the_hour() {
-        assert_eq!(days_to(9, 30..100), [(Unit::Hour, 30..48), (Unit::Day, 2..4), (Unit::Hour, 96..100)]);
-        assert_eq!(days_to(9, 48..96), [(Unit::Day, 2..4)]);
-        assert_eq!(days_to(2, 48..96), [(Unit::Day, 2..3), (Unit::Hour, 72..96)]);
-        let hours = [(Unit::Hour, 48..96)];
-        assert_eq!((days_to(1, 48..96), parts(true, 48..96, None)), (hours.to_vec(), hours.to_vec()));
-        assert_eq!(parts(false, 48..96, Some(Summed::up_to(9))), hours);
-        assert_eq!(days_to(9, 50..70), [(Unit::Hour, 50..70)]);
-    }
-
-    #[test]
-    fn of_too_many_the_newest_stay_and_it_is_told_since_when() {
-        let all = || days_to(9, 30..100);
-        assert_eq!(newest(all(), 24), (all(), None));
-        assert_eq!(newest(all(), 8), (vec![(Unit::Hour, 46..48), (Unit::Day, 2..4), (Unit::Hour, 96..100)], Some(46 * HOUR_MS)));
-        assert_eq!(newest(all(), 5), (vec![(Unit::Day, 3..4), (Unit::Hour, 96..100)], Some(3 * DAY_MS)));
-    }
 }

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::{numbers, page};
+use crate::history::cursor::{numbers, page};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::{self, code};
 use crate::history::{Page, ReadError, RunDetail, RunFilter, RunView};

@@ -7,8 +7,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::changes::{file_number, last_number};
-use super::numbers;
 use super::run::{COLUMNS, NAMES, only, view};
+use crate::history::cursor::numbers;
 use crate::history::{ReadError, RunFilter, RunView, WrittenPage};
 
 /// Runs that one question looks through.

@@ -1,6 +1,6 @@
 //! Who follows is told where something was left out.
 
-use super::super::testing::{LONG, at, incident, open, settings, settle};
+use super::super::testing::{LONG, at, incident, open, settle, store_file};
 use crate::history::{Commit, Housekeeper as _, Recorder as _};
 
 #[test]
@@ -24,7 +24,7 @@ fn a_cursor_of_another_file_is_good_for_nothing() {
     let (store, _) = open(directory.path());
     let cursor = store.questions().changes_since(None).unwrap().next;
     assert!(store.close(LONG));
-    std::fs::remove_file(settings(directory.path()).path).unwrap();
+    std::fs::remove_file(store_file(directory.path())).unwrap();
     let (store, _) = open(directory.path());
     assert!(store.questions().changes_since(Some(&cursor)).unwrap().is_cut);
 }

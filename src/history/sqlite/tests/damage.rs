@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::file;
-use super::super::testing::{LONG, at, attempt, incident, open, open_at, outcome, reopen, settings, settle, state, states};
+use super::super::testing::{
+    KEPT, LONG, at, attempt, incident, open, open_at, outcome, reopen, settle, state, states, store_file,
+};
 use super::super::{OpenError, SqliteStore};
 use super::write_errors::written;
 use crate::history::{Commit, EventFilter, Housekeeper as _, Recorder as _, RunFilter, StartState, TryState};
@@ -200,7 +202,7 @@ fn readers_share_a_few_connections_and_leave_one_that_leads_to_another_file() {
     let open = open.filter(|file| file.starts_with(&folder) && file.to_string_lossy().ends_with("serinus.db")).count();
     // Four, the writer's, and one that is kept by SQLite because the question failed.
     assert!(open <= 6, "{open} files");
-    fs::remove_dir_all(settings(directory.path()).path.parent().unwrap()).unwrap();
+    fs::remove_dir_all(store_file(directory.path()).parent().unwrap()).unwrap();
     store.commit(states([state("canary", "after", Some("1"))])).blocking_recv().unwrap();
     made(&store).unwrap();
 }
@@ -208,24 +210,24 @@ fn readers_share_a_few_connections_and_leave_one_that_leads_to_another_file() {
 #[test]
 fn a_file_of_somebody_else_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = settings(directory.path());
-    fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
+    let path = store_file(directory.path());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
     for text in ["my notes", "SQLite format 2 is no store, nor is anything that only begins like it", "\0"] {
-        fs::write(&settings.path, text).unwrap();
-        let refused = open_at(&settings, at(0)).unwrap_err();
+        fs::write(&path, text).unwrap();
+        let refused = open_at(&path, KEPT, at(0)).unwrap_err();
         assert!(matches!(refused, OpenError::NoDatabase { .. }) && refused.is_misnamed(), "{refused}");
-        assert_eq!(fs::read_to_string(&settings.path).unwrap(), text);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
     // A store was there, and somebody put a file of theirs in its place.
-    fs::remove_file(&settings.path).unwrap();
+    fs::remove_file(&path).unwrap();
     let path = written(directory.path());
     let theirs = path.with_extension("theirs");
     fs::write(&theirs, "my notes").unwrap();
     fs::rename(&theirs, &path).unwrap();
-    let refused = open_at(&settings, at(0)).unwrap_err();
+    let refused = open_at(&path, KEPT, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::NoDatabase { .. }), "{refused}");
     fs::write(&path, "").unwrap();
-    assert!(open_at(&settings, at(0)).unwrap().0.close(LONG), "an empty one is begun");
+    assert!(open_at(&path, KEPT, at(0)).unwrap().0.close(LONG), "an empty one is begun");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settings, settle};
+use super::super::testing::{KEPT, LONG, at, at_ms, canary, open, run, runs, settle, store_file};
 use crate::history::{Housekeeper as _, Recorder as _, RollupFilter};
 use crate::outcome::Verdict;
-use crate::plan::StoreSettings;
+use crate::plan::Retention;
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -32,7 +32,7 @@ fn after_a_clock_that_was_ahead_a_day_that_goes_on_is_none_that_is_over() {
         store.housekeep(at(now)).blocking_recv().unwrap();
     };
     let days = || -> u32 {
-        let file = Connection::open(settings(directory.path()).path).unwrap();
+        let file = Connection::open(store_file(directory.path())).unwrap();
         file.query_row("SELECT count(*) FROM days", [], |row| row.get(0)).unwrap()
     };
     let (first, today) = (midnight(), midnight() + DAY);
@@ -74,8 +74,8 @@ fn days_come_as_one_when_they_are_over_go_with_their_hours_and_gaps_cost_nothing
     assert_eq!(starts(&store, true), [0, 24, hours, hours + 25, hours + 26]);
     assert!(store.close(LONG));
 
-    let short = StoreSettings { keep_rollups: std::time::Duration::from_hours(48), ..settings(directory.path()) };
-    let (store, _) = super::super::testing::open_at(&short, at(later + 26 * HOUR)).unwrap();
+    let short = Retention { rollups: std::time::Duration::from_hours(48), ..KEPT };
+    let (store, _) = super::super::testing::open_at(&store_file(directory.path()), short, at(later + 26 * HOUR)).unwrap();
     store.housekeep(at(later + 27 * HOUR)).blocking_recv().unwrap();
     assert_eq!(starts(&store, true), [hours, hours + 25, hours + 26]);
 }

@@ -3,17 +3,17 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::super::OpenError;
-use super::super::testing::{LONG, at, canary, entry, open, open_at, reopen, run, runs, settings, settle};
+use super::super::testing::{KEPT, LONG, at, canary, entry, open, open_at, reopen, run, runs, settle, store_file};
 use crate::history::{Recorder as _, UnreadableEntry};
 use crate::outcome::{Ledger as _, LedgerEnd, Verdict};
-use crate::plan::{Bodies, StoreSettings};
+use crate::plan::{Bodies, Retention};
 
 #[test]
 fn a_new_store_remembers_nothing_and_its_file_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let (store, restored) = open(directory.path());
     assert!(restored.states.is_empty() && restored.incidents.is_empty() && restored.damaged.is_none());
-    let path = settings(directory.path()).path;
+    let path = store_file(directory.path());
     settle(&store);
     for suffix in ["", "-wal", ".lock"] {
         let file = format!("{}{suffix}", path.display());
@@ -25,8 +25,8 @@ fn a_new_store_remembers_nothing_and_its_file_is_for_its_owner_alone() {
 #[test]
 fn a_store_that_keeps_no_bodies_has_everything_else() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = StoreSettings { bodies: Bodies::Never, ..settings(directory.path()) };
-    let (store, _) = open_at(&settings, at(0)).unwrap();
+    let path = store_file(directory.path());
+    let (store, _) = open_at(&path, Retention { bodies: Bodies::Never, ..KEPT }, at(0)).unwrap();
     let failed = run(&canary("p", "eu"), Verdict::Failed, 2);
     let id = failed.run_id.to_string();
     store.record(runs([failed]));
@@ -36,7 +36,7 @@ fn a_store_that_keeps_no_bodies_has_everything_else() {
     assert_eq!((&exchange["response_body"], &exchange["request_body"]), (&"•••".into(), &"".into()), "there was one answer");
     assert_eq!(details["cause"]["seen"][0]["value"], "\"pending\"", "what was judged is no body");
     assert!(store.close(LONG));
-    let file = std::fs::read(&settings.path).unwrap();
+    let file = std::fs::read(&path).unwrap();
     assert!(!file.windows(9).any(|bytes| bytes == b"{\"status\""), "nor has the file");
 }
 
@@ -44,7 +44,7 @@ fn a_store_that_keeps_no_bodies_has_everything_else() {
 fn a_second_process_is_refused_and_the_first_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
-    let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
+    let refused = open_at(&store_file(directory.path()), KEPT, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
     assert!(refused.to_string().contains("in use by another process"));
     settle(&store);
@@ -59,7 +59,7 @@ fn an_entry_that_cannot_be_read_is_set_aside_and_the_store_opens() {
         futures::executor::block_on(store.intend(entry(id))).unwrap();
     }
     assert!(store.close(LONG));
-    let file = rusqlite::Connection::open(settings(directory.path()).path).unwrap();
+    let file = rusqlite::Connection::open(store_file(directory.path())).unwrap();
     for spoilt in [
         "UPDATE ledger SET entry = '{' WHERE id = 'L1'",
         "UPDATE ledger SET entry = '{}' WHERE id = 'L2'",

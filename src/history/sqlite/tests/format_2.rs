@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::super::testing::{LONG, open_at, settings};
+use super::super::testing::{KEPT, LONG, open_at, store_file};
 use super::super::{OpenError, SqliteStore, salvage, schema};
 use crate::history::{Commit, Recorder as _, StartState, TryState};
 
@@ -21,7 +21,7 @@ fn expected() -> Value {
 
 /// Puts the file where a store is looked for.
 fn put(directory: &Path) {
-    let path = settings(directory).path;
+    let path = store_file(directory);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(&include_bytes!("../../../../tests/carry_over/format_2.db.gz")[..])
@@ -37,7 +37,7 @@ fn then() -> SystemTime {
 
 fn opened(directory: &Path) -> (SqliteStore, StartState) {
     put(directory);
-    open_at(&settings(directory), then()).unwrap()
+    open_at(&store_file(directory), KEPT, then()).unwrap()
 }
 
 /// States of the tries of each incident, in the words of format 2.
@@ -126,7 +126,7 @@ fn what_is_still_to_be_sent_keeps_an_incident_that_ended_for_a_week() {
         let directory = tempfile::tempdir().unwrap();
         put(directory.path());
         let now = then() + Duration::from_hours(24 * days);
-        let (_store, restored) = open_at(&settings(directory.path()), now).unwrap();
+        let (_store, restored) = open_at(&store_file(directory.path()), KEPT, now).unwrap();
         let ended: Vec<_> = restored.incidents.iter().filter(|row| row.resolved_ms.is_some()).map(|row| row.id.clone()).collect();
         assert_eq!(ended.is_empty(), !restored.former.iter().any(|row| ended.contains(&row.incident)));
         (restored.incidents.len() - ended.len(), ended.len())
@@ -142,7 +142,7 @@ fn a_damaged_file_of_the_format_before_gives_its_messages_as_tries() {
     put(directory.path());
     let mut into = Connection::open_in_memory().unwrap();
     schema::migrate(&mut into).unwrap();
-    let saved = salvage::take_over(&settings(directory.path()).path, &mut into);
+    let saved = salvage::take_over(&store_file(directory.path()), &mut into);
     assert!(!saved.contains("not whole"), "{saved}");
     let mut query = into.prepare("SELECT incident, state FROM tries JOIN try_incidents ON try = id").unwrap();
     let pairs: Vec<(String, String)> =
@@ -154,10 +154,10 @@ fn a_damaged_file_of_the_format_before_gives_its_messages_as_tries() {
 fn a_message_that_cannot_be_read_is_a_try_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     put(directory.path());
-    let path = settings(directory.path()).path;
+    let path = store_file(directory.path());
     let broken =
         Connection::open(&path).unwrap().execute("UPDATE messages SET notice = 'no json' WHERE state = 'dead'", []).unwrap();
-    let (store, restored) = open_at(&settings(directory.path()), then()).unwrap();
+    let (store, restored) = open_at(&store_file(directory.path()), KEPT, then()).unwrap();
     let unread = restored.former.iter().filter(|row| row.state == TryState::Refused && row.json == "no json").count();
     assert_eq!(unread, broken);
     assert_eq!(store.questions().tries().unwrap().refused, broken as u64);
@@ -170,12 +170,12 @@ fn a_version_that_does_not_know_a_format_says_which_ones_it_knows() {
     let (store, _) = opened(directory.path());
     store.commit(Commit::default()).blocking_recv().unwrap();
     assert!(store.close(LONG));
-    let path = settings(directory.path()).path;
+    let path = store_file(directory.path());
     let connection = Connection::open(&path).unwrap();
     assert_eq!(schema::version(&connection).unwrap(), schema::KNOWN);
     connection.pragma_update(None, "user_version", schema::KNOWN + 1).unwrap();
     drop(connection);
-    let refused = open_at(&settings(directory.path()), then()).unwrap_err();
+    let refused = open_at(&store_file(directory.path()), KEPT, then()).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { .. }));
     let (found, known) = (schema::KNOWN + 1, schema::KNOWN);
     let says = format!(

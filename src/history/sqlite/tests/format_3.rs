@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::schema;
-use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settings, settle};
+use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settle, store_file};
 use crate::history::{Housekeeper as _, Recorder as _};
 use crate::outcome::Verdict;
 
@@ -16,7 +16,7 @@ fn hours_that_format_3_counted_stay_and_what_comes_is_counted_in_full() {
     settle(&store);
     store.housekeep(at(10)).blocking_recv().unwrap();
     assert!(store.close(LONG));
-    let file = Connection::open(settings(directory.path()).path).unwrap();
+    let file = Connection::open(store_file(directory.path())).unwrap();
     for undone in [schema::tests::UNDO_7, schema::tests::UNDO_6, schema::tests::UNDO_5].into_iter().chain(schema::tests::UNDO_4) {
         file.execute_batch(undone).unwrap();
     }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::schema;
-use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settings, settle};
+use super::super::testing::{LONG, at, at_ms, canary, open, run, runs, settle, store_file};
 use crate::history::{Housekeeper as _, Recorder as _, RunFilter};
 use crate::outcome::{Verdict, testing::warned};
 
@@ -16,7 +16,7 @@ fn no_run_of_format_4_is_degraded_and_those_that_come_may_be() {
     settle(&store);
     store.housekeep(at(10)).blocking_recv().unwrap();
     assert!(store.close(LONG));
-    let file = Connection::open(settings(directory.path()).path).unwrap();
+    let file = Connection::open(store_file(directory.path())).unwrap();
     for undone in [schema::tests::UNDO_7, schema::tests::UNDO_6, schema::tests::UNDO_5] {
         file.execute_batch(undone).unwrap();
     }

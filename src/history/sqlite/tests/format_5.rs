@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::schema;
-use super::super::testing::{LONG, at, at_ms, canary, event, events, open, run, runs, settings, settle};
+use super::super::testing::{LONG, at, at_ms, canary, event, events, open, run, runs, settle, store_file};
 use crate::history::{EventFilter, Housekeeper as _, Recorder as _};
 use crate::outcome::Verdict;
 
@@ -16,7 +16,7 @@ fn a_file_of_format_5_gives_marks_of_its_runs_and_takes_events() {
     settle(&store);
     store.housekeep(at(70)).blocking_recv().unwrap();
     assert!(store.close(LONG));
-    let file = Connection::open(settings(directory.path()).path).unwrap();
+    let file = Connection::open(store_file(directory.path())).unwrap();
     file.execute_batch(schema::tests::UNDO_7).unwrap();
     file.execute_batch(schema::tests::UNDO_6).unwrap();
     file.pragma_update(None, "user_version", 5).unwrap();

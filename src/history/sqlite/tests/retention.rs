@@ -5,10 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::SqliteStore;
-use super::super::testing::{LONG, at, attempt, canary, incident, open, open_at, outcome, run, runs, settings, settle, state};
+use super::super::testing::{
+    KEPT, LONG, at, attempt, canary, incident, open, open_at, outcome, run, runs, settle, state, store_file,
+};
 use crate::history::{Commit, Housekeeper as _, Recorder as _, RestoredTry, TryState};
 use crate::outcome::Verdict;
-use crate::plan::StoreSettings;
+use crate::plan::Retention;
 
 const HOUR: u64 = 3_600;
 
@@ -111,8 +113,8 @@ proptest! {
         let (store, _) = open(directory.path());
         write(&store, &populations);
         assert!(store.close(LONG));
-        let settings = StoreSettings { keep_rollups: Duration::from_hours(keep), ..settings(directory.path()) };
-        let start = || open_at(&settings, at(hours * HOUR)).unwrap();
+        let kept = Retention { rollups: Duration::from_hours(keep), ..KEPT };
+        let start = || open_at(&store_file(directory.path()), kept, at(hours * HOUR)).unwrap();
         let (store, before) = start();
         housekeep(&store, hours * HOUR);
         assert!(store.close(LONG));
@@ -130,7 +132,7 @@ fn the_file_stays_within_bounds_however_long_it_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     let canaries: Vec<_> = (0..10).map(|at| canary("p", &format!("r{at}"))).collect();
-    let path = settings(directory.path()).path;
+    let path = store_file(directory.path());
     let size = || std::fs::metadata(&path).unwrap().len();
     let mut after_a_week = 0;
     let mut largest = 0;

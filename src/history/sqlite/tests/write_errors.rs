@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::file::{self, CheckDepth, FileOrigin};
-use super::super::housekeep::Retention;
 use super::super::lock::Lock;
 use super::super::testing::{
-    LONG, at, attempt, canary, entry, event, events, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
+    KEPT, LONG, at, attempt, canary, entry, event, events, incident, open, open_at, reopen, run, runs, settle, state, states,
+    store_file,
 };
 use super::super::{OpenError, SqliteStore};
 use crate::history::backlog::{Backlog, LedgerChange, QueuedRun, RunRow};
 use crate::history::{Commit, Recorder as _, RunFilter};
 use crate::outcome::{LedgerEnd, Verdict};
+use crate::plan::Retention;
 
 /// A store with something of everything, closed; and its file.
 pub(super) fn written(directory: &Path) -> PathBuf {
@@ -28,7 +29,7 @@ pub(super) fn written(directory: &Path) -> PathBuf {
     store.commit(states([state("cover", "I1/pager", Some("{}"))]));
     store.record(events([event("E1", 0)]));
     assert!(store.close(LONG));
-    settings(directory).path
+    store_file(directory)
 }
 
 /// Waits until the writer has seen that it cannot write.
@@ -45,7 +46,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
+    let refused = open_at(&store_file(directory.path()), KEPT, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
     assert_eq!(
         fs::read_dir(path.parent().unwrap())
@@ -59,12 +60,12 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
 #[test]
 fn a_database_of_another_program_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = settings(directory.path());
-    fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
-    Connection::open(&settings.path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-    let refused = open_at(&settings, at(0)).unwrap_err();
+    let path = store_file(directory.path());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let refused = open_at(&path, KEPT, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
-    Connection::open(&settings.path).unwrap().execute_batch("SELECT x FROM theirs").unwrap();
+    Connection::open(&path).unwrap().execute_batch("SELECT x FROM theirs").unwrap();
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     settle(&store);
-    let other = Connection::open(settings(directory.path()).path).unwrap();
+    let other = Connection::open(store_file(directory.path())).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let eu = canary("p", "eu");
     let mut waiting = Vec::new();
@@ -102,7 +103,7 @@ fn a_store_that_cannot_write_is_closed_at_the_deadline_and_says_that_something_w
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     settle(&store);
-    let other = Connection::open(settings(directory.path()).path).unwrap();
+    let other = Connection::open(store_file(directory.path())).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let receiver = store.commit(states([state("canary", "a", Some("1"))]));
     assert!(!store.close(Duration::from_millis(300)));
@@ -117,12 +118,12 @@ fn a_deleted_directory_is_made_again_with_everything_in_it() {
     store.commit(states([state("canary", "before", Some("1"))])).blocking_recv().unwrap();
     let reader = store.questions();
     assert!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.is_empty());
-    fs::remove_dir_all(settings(directory.path()).path.parent().unwrap()).unwrap();
+    fs::remove_dir_all(store_file(directory.path()).parent().unwrap()).unwrap();
     store.commit(states([state("canary", "after", Some("1"))])).blocking_recv().unwrap();
     store.commit(runs([run(&canary("p", "eu"), Verdict::Passed, 1)])).blocking_recv().unwrap();
     assert_eq!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.len(), 1, "readers follow");
     drop(reader);
-    let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
+    let refused = open_at(&store_file(directory.path()), KEPT, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }), "the lock is there again");
     let (_store, restored) = reopen(&store, directory.path());
     let keys: Vec<_> = restored.states.iter().map(|row| row.key.as_str()).collect();
@@ -136,12 +137,12 @@ fn a_deleted_file_is_made_again_though_its_lock_and_its_log_are_still_there() {
     let (store, _) = open(directory.path());
     let many = (0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")));
     store.commit(states(many)).blocking_recv().unwrap();
-    fs::remove_file(settings(directory.path()).path).unwrap();
+    fs::remove_file(store_file(directory.path())).unwrap();
     store.record(states([state("canary", "after", Some("1"))]));
     let (store, restored) = reopen(&store, directory.path());
     assert_eq!((restored.states.len(), restored.damaged), (301, None));
     assert!(store.close(LONG));
-    let file = Connection::open(settings(directory.path()).path).unwrap();
+    let file = Connection::open(store_file(directory.path())).unwrap();
     file::look_through(&file).unwrap();
 }
 
@@ -150,7 +151,7 @@ fn another_file_in_its_place_is_not_written_to() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     settle(&store);
-    let path = settings(directory.path()).path;
+    let path = store_file(directory.path());
     let kept = path.with_extension("kept");
     fs::rename(&path, &kept).unwrap();
     fs::write(&path, "").unwrap();
@@ -218,12 +219,12 @@ fn a_store_is_read_on_a_full_disk_and_written_once_there_is_room() {
     store.commit(states([state("canary", "a", Some("1"))])).blocking_recv().unwrap();
     // As after a crash: the log is there, and not yet in the file.
     for end in ["", "-wal"] {
-        let path = format!("{}{end}", settings(small.0.path()).path.display());
+        let path = format!("{}{end}", store_file(small.0.path()).display());
         fs::copy(&path, format!("{path}.kept")).unwrap();
     }
     assert!(store.close(LONG));
     for end in ["", "-wal"] {
-        let path = format!("{}{end}", settings(small.0.path()).path.display());
+        let path = format!("{}{end}", store_file(small.0.path()).display());
         fs::rename(format!("{path}.kept"), &path).unwrap();
     }
     let ballast = small.0.path().join("ballast");
@@ -242,12 +243,12 @@ fn a_store_is_read_on_a_full_disk_and_written_once_there_is_room() {
 #[test]
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
-    let place = file::StoreLocation::File(settings(directory.path()).path);
+    let place = file::StoreLocation::File(store_file(directory.path()));
     let lock = Lock::take(place.path(), Duration::ZERO).unwrap();
     let (connection, _) = file::open(&place, FileOrigin::Unknown, CheckDepth::Head, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
-    let store = SqliteStore::start(place, Arc::default(), Retention::everything(), Some(connection), Some(lock), None).unwrap();
+    let store = SqliteStore::start(place, Arc::default(), Retention::EVERYTHING, Some(connection), Some(lock), None).unwrap();
     let eu = canary("p", "eu");
     // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
     let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));
