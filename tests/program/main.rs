@@ -13,6 +13,8 @@ mod alertmanager;
 mod cli_support;
 #[path = "../page_support/mod.rs"]
 mod page_support;
+#[path = "../support/postgres.rs"]
+mod postgres;
 #[path = "../support/programs.rs"]
 mod programs;
 #[path = "../support/prometheus.rs"]
@@ -32,6 +34,7 @@ mod cli_sweep;
 mod cli_test;
 mod cli_usage;
 mod dashboard;
+mod database;
 mod degraded;
 mod exec;
 mod exemplars;

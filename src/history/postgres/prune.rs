@@ -183,9 +183,10 @@ pub(super) async fn rows(transaction: &Transaction<'_>, bounds: &Bounds) -> Resu
         (OLD_PASSES, bounds.rollups),
         (OLD_CHANGES, CHANGES),
     ];
-    let removed = futures::future::try_join_all(
-        all.iter().map(async |(sql, bound)| transaction.execute_typed(sql, &[(bound, Type::INT8), (&SLICE, Type::INT8)]).await),
-    );
+    let removed =
+        futures::future::try_join_all(all.iter().map(|(sql, bound)| async move {
+            transaction.execute_typed(sql, &[(bound, Type::INT8), (&SLICE, Type::INT8)]).await
+        }));
     Ok(removed.await?.into_iter().any(more))
 }
 

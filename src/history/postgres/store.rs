@@ -85,7 +85,10 @@ impl PostgresStore {
         let mut connection = asking.get().await.map_err(|error| failed(error.into()))?;
         let migrated = schema::migrate(&mut connection).await;
         migrated.map_err(|source| OpenError::Migrate { store: store.clone(), source })?;
-        prepare(&mut connection, now, retention).await.map_err(|error| failed(error.into()))?;
+        if let Err(error) = prepare(&mut connection, now, retention).await {
+            // Runs for which there is no partition have a place meanwhile, and housekeeping tries again every minute.
+            tracing::warn!(store, %error, "the store's partitions could not be made yet");
+        }
         drop(connection);
 
         let passes = SharedPasses::default();

@@ -223,7 +223,7 @@ async fn processes_that_do_it_at_once_count_each_run_once_and_make_and_drop_each
     );
     client.batch_execute(&more).await.unwrap();
     let clients: Vec<Client> = join_all((0..4).map(|_| connect(&database))).await;
-    let rounds = clients.into_iter().map(async |mut client| {
+    let rounds = clients.into_iter().map(|mut client| async move {
         for hours in [60, 70, 90, 110, 130] {
             housekeep_at(&mut client, at(hours)).await;
         }

@@ -70,7 +70,7 @@ impl RowWriter {
         statements.extend(rest::cleanups(&cleanups, self.bodies));
         let placed_by = (!cleanups.is_empty()).then(|| statements.len() - 1);
         statements.extend(rest::changes(backlog));
-        let answers = transaction(client, !backlog.waiters.is_empty(), &statements).await;
+        let answers = transaction(client, must_last(backlog), &statements).await;
         self.passes.settle(answers.is_ok());
         let answers = answers?;
         self.learn(learnt);
@@ -86,7 +86,7 @@ impl RowWriter {
         if due.is_empty() {
             return Ok(());
         }
-        let written = transaction(client, false, &[run::passes(&due, self.bodies)]).await;
+        let written = transaction(client, Durability::Soon, &[run::passes(&due, self.bodies)]).await;
         self.passes.settle(written.is_ok());
         written.map(drop)
     }
@@ -107,15 +107,35 @@ impl RowWriter {
     }
 }
 
+/// What a crash of the server may take with it.
+#[derive(Debug, Clone, Copy)]
+enum Durability {
+    /// Nothing: it is on the server's disk when the transaction ends.
+    AtOnce,
+    /// All of the transaction, if the crash comes within the next half second.
+    Soon,
+}
+
+/// A crash of the server may take history with it, and nothing that decides who is told of what or what is cleaned up.
+fn must_last(backlog: &Backlog) -> Durability {
+    let decides = !backlog.waiters.is_empty()
+        || !backlog.states.is_empty()
+        || !backlog.incidents.is_empty()
+        || backlog.tries.len() > 0
+        || !backlog.ledger.is_empty();
+    if decides { Durability::AtOnce } else { Durability::Soon }
+}
+
 /// Runs these in one transaction, and returns the rows of each.
 async fn transaction(
     client: &Client,
-    is_urgent: bool,
+    durability: Durability,
     statements: &[Statement<'_>],
 ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
-    // What nobody waits for may be lost with the server's last half second, but is never torn.
-    let begin =
-        if is_urgent { format!("BEGIN; {BOUNDS}") } else { format!("BEGIN; {BOUNDS}; SET LOCAL synchronous_commit = off") };
+    let begin = match durability {
+        Durability::AtOnce => format!("BEGIN; {BOUNDS}"),
+        Durability::Soon => format!("BEGIN; {BOUNDS}; SET LOCAL synchronous_commit = off"),
+    };
     send(client, &begin, statements, "COMMIT").await
 }
 
