@@ -1,3 +1,5 @@
+//! Days are the sums of their hours, on a real server.
+
 use super::super::PostgresStore;
 use super::super::testing::Database;
 use crate::history::testing::{KEPT, at, at_ms, canary, run, runs};

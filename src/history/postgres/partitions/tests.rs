@@ -1,3 +1,5 @@
+//! Partitions are there before they are needed and go when they are old, on a real server.
+
 use futures::future::join_all;
 use tokio_postgres::{Client, NoTls};
 

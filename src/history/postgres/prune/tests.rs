@@ -1,3 +1,5 @@
+//! What is removed, and what stays, on a real server.
+
 use std::sync::LazyLock;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Every question on an empty store, and questions that nobody waits for any more.
+
 use super::super::connection::Connector;
 use super::super::schema::migrate;
 use super::super::testing::Database;
