@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::sandbox::Incident;
 
 use super::export_args::ExportArgs;
+use super::store_args::StoreArgs;
 pub(crate) use looking::{IncidentsArgs, RunsArgs, SloArgs, TopArgs, TriggerArgs};
 
 /// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     Reload(RemoteArgs),
     /// Delete now what earlier runs left behind, or forget it; exit code 1 if something is left
     Sweep(SweepArgs),
+    /// Move what is kept to another store
+    Store(StoreArgs),
     /// Print files that other programs read
     Export(ExportArgs),
     /// Started beside the first program that a step runs, to end what is left of them where the service is killed

@@ -35,6 +35,8 @@ mod select;
 mod slo;
 mod status;
 mod status_page;
+mod store;
+mod store_args;
 mod style;
 mod sweep;
 mod test;
@@ -104,6 +106,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
+        Command::Store(args) => on_runtime(store::store(printer, config.as_deref(), &args)),
         Command::Export(args) => export::export(printer, config.as_deref(), &args.what),
         Command::ExecGuard => {
             run_guard(std::io::stdin().lock());

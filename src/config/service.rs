@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::plan::{
-    Alerting, DatabaseUrl, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, Retention,
-    SelfCheckSettings, StatusPage, StorePlace, StoreSettings, Traces, expr,
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, Retention, SelfCheckSettings,
+    StatusPage, StorePlace, StorePlaceError, StoreSettings, Traces, expr,
 };
 
 use super::constant::constant;
@@ -205,28 +205,17 @@ fn store(keys: &StoreKeys<'_>, diagnostics: &mut Diagnostics) -> Option<StoreSet
 }
 
 fn store_place(url: &Field<'_, &str>, diagnostics: &mut Diagnostics) -> Option<StorePlace> {
-    let text = url.value;
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        return match DatabaseUrl::parse(text) {
-            Ok(url) => Some(StorePlace::Database(Box::new(url))),
-            Err(error) => {
-                let found = Diagnostic::at(Code::InvalidValue, url.span()?, format!("this cannot be `url`: {error}"));
-                let help = "write it as in \"postgres://USER:PASSWORD@HOST/DATABASE\"; where it has a password, give the whole of it \
-                            in the environment as `SERINUS_STORE__URL`";
-                diagnostics.push(found.help(help));
-                None
-            }
-        };
-    }
-    let why = match text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-        None => {
-            "write \"sqlite:\" and the path of a file, such as \"sqlite:/var/lib/serinus/serinus.db\", or the URL of a PostgreSQL database"
+    let found = |text: &str| Some(Diagnostic::at(Code::InvalidValue, url.span()?, text));
+    let problem = match StorePlace::parse(url.value) {
+        Ok(place) => return Some(place),
+        Err(StorePlaceError::Database(error)) => {
+            let help = "write it as in \"postgres://USER:PASSWORD@HOST/DATABASE\"; where it has a password, give the whole of it \
+                        in the environment as `SERINUS_STORE__URL`";
+            found(&format!("this cannot be `url`: {error}"))?.help(help)
         }
-        Some("" | ":memory:") => "it must name a file: what is only in memory forgets every incident at a restart",
-        Some(path) if path.contains('?') => "it takes no parameters: write the path of a file only",
-        Some(path) => return Some(StorePlace::File(path.into())),
+        Err(StorePlaceError::File(why)) => found("this cannot be `url`")?.help(why),
     };
-    diagnostics.push(Diagnostic::at(Code::InvalidValue, url.span()?, "this cannot be `url`").help(why));
+    diagnostics.push(problem);
     None
 }
 

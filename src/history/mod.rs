@@ -10,12 +10,15 @@
 //! `tests::behaviour`, as must a further one. What every store shares is `backlog` (what waits to be written, bounded), `encoding`
 //! (reports and durations in few bytes) and `retention_clock` (which clock retention goes by).
 //!
+//! [`copy`] takes what is in a file over into a database, for who moves from one to the other.
+//!
 //! A new kind of state is a new `kind` in [`StateRow`]; a new question is a verb of a port. A new thing that is kept is a row in `rows`
 //! and in [`Commit`], its bound in `backlog`, what readers get of it in `view`, a verb in `ports`, the same in `memory`, a table in
-//! [`sqlite`], and a suite in `tests` that both stores pass.
+//! [`sqlite`] and in [`postgres`], its columns in `copy::tables`, and a suite in `tests` that every store passes.
 
 mod backlog;
 mod compact;
+pub mod copy;
 mod cursor;
 mod encoding;
 #[cfg(test)]

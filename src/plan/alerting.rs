@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DatabaseUrl, Severity, Template};
+use super::{Severity, StorePlace, Template};
 
 /// `[alerting]` and `[[notify.*]]`.
 #[derive(Debug)]
@@ -200,15 +200,6 @@ pub enum SmtpTls {
     Implicit,
     /// None: only for a relay on the same machine.
     None,
-}
-
-/// Where what happened is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StorePlace {
-    /// In an SQLite file, for one process.
-    File(PathBuf),
-    /// In a PostgreSQL database, for a fleet.
-    Database(Box<DatabaseUrl>),
 }
 
 /// `[store]`.

@@ -28,6 +28,7 @@ mod severity;
 mod slo;
 mod status_page;
 mod step;
+mod store_place;
 mod tcp;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -37,7 +38,7 @@ mod walk;
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
     Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, ReceiverKind, Retention, Route, SelfCheckSettings,
-    SmtpTls, StorePlace, StoreSettings,
+    SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
@@ -63,5 +64,6 @@ pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
 pub use status_page::{StatusComponent, StatusPage, StatusPlace};
 pub use step::{Action, Carry, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled, warns};
+pub use store_place::{StorePlace, StorePlaceError};
 pub use tcp::{Payload, StartTls, TcpAction, TcpTarget, TlsChanges, Until};
 pub use walk::{Visit, find, journey, walk};

@@ -43,6 +43,7 @@ mod healthcheck;
 mod pages;
 mod reload;
 mod status_page;
+mod store_copy;
 mod store_start;
 mod top;
 mod tutorial;

@@ -18,6 +18,7 @@
 //! [`housekeep`].
 
 mod connection;
+mod copy;
 mod days;
 mod housekeep;
 mod partitions;
@@ -35,5 +36,7 @@ mod write;
 mod writer;
 
 pub use connection::ConnectorError;
+pub use copy::TargetError;
+pub(in crate::history) use copy::{CopyTarget, CopyTransaction};
 pub use schema::MigrationError;
 pub use store::{OpenError, PostgresStore};

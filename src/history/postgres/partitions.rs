@@ -26,6 +26,9 @@ const LONGEST: i64 = 31;
 /// Days beyond today that there are partitions for, at least.
 const AHEAD: i64 = 2;
 
+/// Partitions that are made for what is due before today, at most: many times what runs are kept for.
+const MOST: i64 = 100;
+
 /// How long those may be kept waiting who need the default partition, which are few.
 const PATIENCE_TO_MAKE: &str = "SET LOCAL lock_timeout = '2s'";
 
@@ -98,11 +101,24 @@ pub(super) async fn prepare(
 
 /// Makes the partitions that runs of this class will need in the next days. Days of which the default partition has runs stay there.
 pub(super) async fn extend(transaction: &Transaction<'_>, class: Class, now_ms: i64, keep: Duration) -> Result<(), Error> {
-    let keep_ms = signed_millis(keep);
-    let length = (keep_ms / 8 / DAY_MS).clamp(1, LONGEST);
     // From yesterday on, for what comes late; but not what is old already.
-    let mut from = now_ms.saturating_sub(keep_ms.min(DAY_MS)).div_euclid(DAY_MS);
-    let end = now_ms.div_euclid(DAY_MS) + 1 + length.max(AHEAD);
+    let from_ms = now_ms.saturating_sub(signed_millis(keep).min(DAY_MS));
+    extend_from(transaction, class, from_ms, now_ms, keep).await
+}
+
+/// The same from an earlier time on, for runs that are there already and come from another store. What is due still earlier than so
+/// many partitions reach back stays in the default partition.
+pub(super) async fn extend_from(
+    transaction: &Transaction<'_>,
+    class: Class,
+    from_ms: i64,
+    now_ms: i64,
+    keep: Duration,
+) -> Result<(), Error> {
+    let length = (signed_millis(keep) / 8 / DAY_MS).clamp(1, LONGEST);
+    let today = now_ms.div_euclid(DAY_MS);
+    let mut from = from_ms.div_euclid(DAY_MS).max(today - MOST * length);
+    let end = today + 1 + length.max(AHEAD);
     let known = known(transaction, class).await?;
     while let Some(mut days) = gap(&known, from..end, length) {
         from = days.end;

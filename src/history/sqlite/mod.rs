@@ -31,6 +31,7 @@ pub(in crate::history) mod restore;
 mod rollup;
 mod salvage;
 mod schema;
+mod source;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -41,4 +42,6 @@ mod write;
 mod writer;
 
 pub use error::OpenError;
+pub(in crate::history) use source::CopySource;
+pub use source::SourceError;
 pub use store::SqliteStore;

@@ -10,4 +10,5 @@ mod format_4;
 mod format_5;
 mod killed;
 mod retention;
+mod source;
 mod write_errors;
