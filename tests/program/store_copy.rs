@@ -44,7 +44,9 @@ fn an_incident_that_is_open_goes_on_in_the_database_under_its_key_and_nobody_is_
     assert_exit(&again, 2);
     assert!(stderr(&again).contains("is not empty") && !stderr(&again).contains("geheim"), "{}", stderr(&again));
 
-    service.begin(&[], |command: &mut Command| drop(command.env(STORE, &url)));
+    service.begin(&[], |command: &mut Command| {
+        command.env(STORE, &url);
+    });
     let open = service.json("/api/v1/status")["open_incidents"].clone();
     assert_eq!((open.as_array().unwrap().len(), &open[0]["scope"]), (1, &"probe/first".into()));
     service.more(2.0, "first", "failed");

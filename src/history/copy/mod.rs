@@ -112,19 +112,32 @@ pub async fn copy(
     let (source, found, first_due) = opened.await??;
     let mut target = CopyTarget::open(to).await?;
     let target = target.begin().await?;
-    target.prepare(first_due, epoch_ms(now), retention).await?;
-    // It is locked until the copy is committed.
-    let _source = write_all(source, &target, found.iter().sum(), tell).await?;
-    let copied = target.count().await?;
-    let counts: Vec<TableCount> = TABLES
-        .iter()
-        .zip(found.into_iter().zip(copied))
-        .map(|(table, (found, copied))| TableCount { table: table.name, found, copied })
-        .collect();
+    let filled = async {
+        target.prepare(first_due, epoch_ms(now), retention).await?;
+        let source = write_all(source, &target, found.iter().sum(), tell).await?;
+        Ok::<_, CopyError>((source, compared(&found, &target.count().await?)?))
+    };
+    match filled.await {
+        // The file is locked until the copy is committed.
+        Ok((_source, counts)) => {
+            target.commit().await?;
+            Ok(counts)
+        }
+        Err(error) => {
+            target.roll_back().await;
+            Err(error)
+        }
+    }
+}
+
+/// The rows of each table in both; they must be as many.
+fn compared(found: &[u64], copied: &[u64]) -> Result<Vec<TableCount>, CopyError> {
+    let counts = TABLES.iter().zip(found.iter().zip(copied));
+    let counts: Vec<TableCount> =
+        counts.map(|(table, (found, copied))| TableCount { table: table.name, found: *found, copied: *copied }).collect();
     if counts.iter().any(|count| count.found != count.copied) {
         return Err(CopyError::Different(counts));
     }
-    target.commit().await?;
     Ok(counts)
 }
 

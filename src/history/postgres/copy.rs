@@ -93,6 +93,7 @@ impl CopyTarget {
             .collect();
         let filled = transaction.query_typed(&filled.join(" UNION ALL "), &[]).await.map_err(failed)?;
         if !filled.is_empty() {
+            transaction.rollback().await.map_err(failed)?;
             let tables = filled.iter().map(|row| format!("`{}`", row.get::<_, &str>(0))).collect::<Vec<_>>().join(", ");
             return Err(TargetError::NotEmpty { store, tables });
         }
@@ -156,6 +157,12 @@ impl CopyTransaction<'_> {
             transaction.commit().await
         };
         end.await.map_err(|source| TargetError::Write { store, source })
+    }
+
+    /// Gives the store back as it was.
+    pub(in crate::history) async fn roll_back(self) {
+        // Where the connection is gone, so is the transaction.
+        let _ = self.transaction.rollback().await;
     }
 
     fn failed(&self, source: tokio_postgres::Error) -> TargetError {

@@ -176,17 +176,16 @@ async fn a_database_that_has_something_is_refused_and_stays_as_it_is() {
 async fn of_a_copy_that_broke_off_nothing_is_there_and_the_next_one_is_whole() {
     let (directory, server) = (tempfile::tempdir().unwrap(), Database::create());
     filled(directory.path()).await;
-    let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    let end_others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let cut = |at_: CopyProgress| {
-        if at_.table == "rollups" {
-            assert_eq!(server.ask(others), "1");
+    let cut = |progress: CopyProgress| {
+        if progress.table == "rollups" {
+            assert_eq!(server.ask(end_others), "1");
         }
     };
     let broken = copy(&store_file(directory.path()), &url(&server), KEPT, at(END), cut).await.unwrap_err();
     assert!(!broken.is_usage() && broken.to_string().contains("nothing was copied"), "{broken}");
-    for table in ["runs", "states", "names"] {
-        let table = if table == "names" { "probes" } else { table };
+    for table in ["probes", "states", "runs"] {
         assert_eq!(server.ask(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
     }
     let counts = copied(directory.path(), &server).await.unwrap();
@@ -205,6 +204,16 @@ async fn a_file_that_a_service_works_on_and_one_that_is_not_there_are_refused() 
     let refused = copy(&nowhere, &url(&server), KEPT, at(END), |_| {}).await.unwrap_err();
     assert!(refused.is_usage() && refused.to_string().starts_with("there is no store at "), "{refused}");
     assert!(!nowhere.exists());
+}
+
+#[test]
+fn a_copy_with_other_rows_than_the_file_is_none() {
+    let found: Vec<u64> = (0..20).collect();
+    assert_eq!(compared(&found, &found).unwrap().len(), TABLES.len());
+    let mut copied = found.clone();
+    copied[7] += 1;
+    let different = compared(&found, &copied).unwrap_err();
+    assert!(matches!(&different, CopyError::Different(counts) if counts[7].copied == 8), "{different}");
 }
 
 #[tokio::test]
