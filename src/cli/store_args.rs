@@ -23,7 +23,7 @@ pub(crate) struct StoreCopyArgs {
     /// The file: sqlite: and its path, as it stood in `store.url`; it is locked meanwhile and stays as it is
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
-    /// The database, such as postgres://USER@HOST/DATABASE [default: `store.url` of the configuration, also where the environment says it]
+    /// The database, as it stands in `store.url` from now on [default: the configuration's, also where the environment says it]
     #[arg(long, value_name = "URL")]
     pub(crate) to: Option<String>,
 }

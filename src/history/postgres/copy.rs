@@ -177,16 +177,13 @@ fn insert(table: &CopiedTable) -> String {
     let arrays: Vec<String> =
         (1..).zip(table.columns).map(|(at, column): (usize, _)| format!("${at}::{}[]", sql_type(column.of))).collect();
     let name = table.name;
-    let mut sql = format!(
-        "INSERT INTO {name} ({}) OVERRIDING SYSTEM VALUE SELECT * FROM unnest({})",
-        columns.join(", "),
-        arrays.join(", ")
-    );
-    if let (Some(position), [key, value]) = (POSITIONS.iter().find(|position| position.name == name), &columns[..]) {
-        debug_assert_eq!(position.columns.len(), 2, "a name and a number");
-        sql += &format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}");
-    }
-    sql
+    // Where followers and rollups are, the database says from the beginning, in tables of a name and a number.
+    let replace = match (POSITIONS.iter().any(|position| position.name == name), &columns[..]) {
+        (true, [key, value]) => format!(" ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}"),
+        _ => String::new(),
+    };
+    let (columns, arrays) = (columns.join(", "), arrays.join(", "));
+    format!("INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT * FROM unnest({arrays}){replace}")
 }
 
 fn sql_type(of: ColumnType) -> &'static str {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, ErrorCode, Row};
 
 use super::file::{self, StoreLocation};
 use super::lock::Lock;
@@ -115,19 +115,22 @@ impl CopySource {
             return Err(SourceError::Missing { path: path.to_owned() });
         }
         let lock = Lock::take(path, HANDOVER)?;
-        let failed = |source: rusqlite::Error| match file::is_damage(&source) {
-            true => SourceError::Open(OpenError::NoDatabase { path: path.to_owned() }),
-            false => SourceError::Open(OpenError::Sqlite { path: path.to_owned(), source }),
+        let failed = |source: rusqlite::Error| {
+            let path = path.to_owned();
+            match source.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) => SourceError::Open(OpenError::NoDatabase { path }),
+                _ => SourceError::Read { path, source },
+            }
         };
         let has_log = fs::metadata(file::beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
-        let look = || {
+        let opened = || {
             let connection = file::only_read(path)?;
             // A log that was not there is removed in the end, and one that was stays as it is.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
             let found = (schema::version(&connection)?, schema::is_foreign(&connection)?);
             Ok((connection, found))
         };
-        let (connection, (found, is_foreign)) = look().map_err(failed)?;
+        let (connection, (found, is_foreign)) = opened().map_err(failed)?;
         match found {
             _ if is_foreign => return Err(OpenError::Foreign { path: path.to_owned() }.into()),
             0 => return Err(SourceError::Missing { path: path.to_owned() }),

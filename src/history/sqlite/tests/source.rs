@@ -25,8 +25,8 @@ fn filled(directory: &Path) {
 /// The files of a directory but for the lock, each with how long it is and a number that what is in it comes to.
 fn files(directory: &Path) -> BTreeMap<String, (usize, u64)> {
     let files = fs::read_dir(store_file(directory).parent().unwrap()).unwrap().map(Result::unwrap);
+    let files = files.filter(|file| file.path().extension() != Some("lock".as_ref()));
     let files = files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()));
-    let files = files.filter(|(name, _)| !name.ends_with(".lock"));
     files.map(|(name, bytes)| (name, (bytes.len(), BuildHasherDefault::<DefaultHasher>::default().hash_one(&bytes)))).collect()
 }
 
