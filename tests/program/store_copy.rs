@@ -1,4 +1,4 @@
-//! `serinus store copy`: a service moves from a file to a PostgreSQL in the middle of an incident.
+//! `serinus store copy`: a service moves from a file to a PostgreSQL behind a pooler, in the middle of an incident.
 
 use std::process::{Command, Output};
 
@@ -6,7 +6,7 @@ use crate::cli_support::{assert_exit, serinus, stderr, stdout};
 use crate::page_support::pager::Pager;
 use crate::page_support::service::{Service, TOKEN, channel, probe};
 use crate::page_support::target::{BROKEN, Target, WELL};
-use crate::postgres::Postgres;
+use crate::postgres::{Pooler, Postgres};
 
 /// Where the environment says that the store is.
 const STORE: &str = "SERINUS_STORE__URL";
@@ -21,7 +21,8 @@ fn copy(service: &Service, url: &str) -> Output {
 #[test]
 fn an_incident_that_is_open_goes_on_in_the_database_under_its_key_and_nobody_is_told_twice() {
     let (server, target, pager) = (Postgres::start(), Target::start(), Pager::start());
-    let url = server.url().replace("postgres@", "postgres:geheim@");
+    let pooler = Pooler::start(&server);
+    let url = pooler.url().replace("serinus@", "serinus:geheim@");
     let probes = [probe("first", target.address, "alert.page_after = 2")];
     let settings = format!("[store]\nurl = \"sqlite:serinus.db\"\n{}", channel(&pager, "hook"));
     let mut service = Service::new(&probes, &settings).start();

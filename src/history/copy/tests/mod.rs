@@ -206,6 +206,19 @@ async fn a_file_that_a_service_works_on_and_one_that_is_not_there_are_refused() 
     assert!(!nowhere.exists());
 }
 
+#[tokio::test]
+async fn a_database_that_somebody_works_on_is_refused() {
+    let (directory, server) = (tempfile::tempdir().unwrap(), Arc::new(Database::create()));
+    let store = file(directory.path(), at(0));
+    assert!(store.shut_down(LONG).await && database(&server).await.shut_down(LONG).await);
+    let other = Arc::clone(&server);
+    let other = std::thread::spawn(move || other.ask("BEGIN; LOCK TABLE states IN ROW EXCLUSIVE MODE; SELECT pg_sleep(8)"));
+    while server.ask("SELECT count(*) FROM pg_locks WHERE relation = 'states'::regclass AND mode = 'RowExclusiveLock'") == "0" {}
+    let refused = copied(directory.path(), &server).await.unwrap_err();
+    assert!(matches!(refused, CopyError::Target(TargetError::InUse { .. })), "{refused}");
+    other.join().unwrap();
+}
+
 #[test]
 fn a_copy_with_other_rows_than_the_file_is_none() {
     let found: Vec<u64> = (0..20).collect();
