@@ -35,15 +35,15 @@ impl OpenError {
     }
 }
 
-/// Opens the store of a configuration.
+/// Opens the store of a configuration. `region` is the one that this process of a fleet probes from.
 ///
 /// # Errors
 /// Where it cannot be used; see [`OpenError`].
-pub async fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open_store(settings: &StoreSettings, region: Option<Arc<str>>) -> Result<Arc<dyn Store>, OpenError> {
     let now = SystemTime::now();
     Ok(match &settings.place {
         StorePlace::File(path) => Arc::new(SqliteStore::open(path, settings.retention, now)?),
-        StorePlace::Database(url) => Arc::new(PostgresStore::open(url, settings.retention, now).await?),
+        StorePlace::Database(url) => Arc::new(PostgresStore::open(url, settings.retention, region, now).await?),
     })
 }
 

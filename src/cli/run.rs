@@ -93,7 +93,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
 /// Opens the store. A disk that is full is told of, and the service goes on from memory.
 async fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
     let Some(settings) = &service.store else { return Ok(store_in_memory()) };
-    match open_store(settings).await {
+    match open_store(settings, None).await {
         Ok(opened) => Ok(opened),
         Err(OpenError::File(error)) if error.is_full() => {
             let error = chain(&error);

@@ -88,7 +88,7 @@ async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
             "there is no store at {path}: either nothing has run yet, or [store] names another"
         )));
     }
-    match open_store(settings).await {
+    match open_store(settings, None).await {
         Ok(store) => {
             if let Some(damaged) = store.status().damaged {
                 tracing::error!(kept = %damaged.display(), "the store was damaged; what could not be read of it is not swept");

@@ -21,6 +21,7 @@ mod compact;
 pub mod copy;
 mod cursor;
 mod encoding;
+mod fleet;
 #[cfg(test)]
 pub(crate) mod memory;
 mod newest_passes;
@@ -39,13 +40,14 @@ mod view;
 
 pub use compact::{HourCounts, MarksPage, RunCounts, RunMark};
 pub use encoding::sketch::Sketch;
+pub use fleet::{Epoch, FACTS, FactView, FactsPage, Fenced, Fleet, LeaseAnswer, LeaseName, LeaseReply, LeaseView};
 pub use ports::{
     CHANGES, CleanupLedger, Durable, Follower, HOURS_OF_ALL, HOURS_OF_PROBE, Housekeeper, OBSERVATIONS, ReadError, ReadFuture,
     Reader, Recorder, Recovery, Store, StoreStatus, TICKS,
 };
 pub use rows::{
-    ArtifactRow, Commit, EventKind, EventRow, FOLLOWED, IncidentRow, OF_INCIDENTS, ObservationRow, OutcomeRow, Record, StateRow,
-    TimelineRow, TryRow, TryState,
+    ArtifactRow, Commit, EventKind, EventRow, FOLLOWED, FactRow, IncidentRow, OF_EVALUATOR, OF_INCIDENTS, OF_REGION,
+    ObservationRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState,
 };
 pub use start_state::{RestoredState, RestoredTick, RestoredTry, StartState};
 pub use view::{

@@ -5,12 +5,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Epoch;
 use crate::outcome::{RunId, RunReport};
 use crate::plan::Canary;
 
 /// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
 /// restored, and go with it.
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
+
+/// Kinds of states that belong to the evaluator, those [of incidents](OF_INCIDENTS) among them.
+pub const OF_EVALUATOR: [&str; 7] =
+    [OF_INCIDENTS[0], OF_INCIDENTS[1], "channel", "unheard", "scope", "generation", "generations_after"];
+
+/// Kinds of states that belong to the process that probes: of conditions, and of when it was last there.
+pub const OF_REGION: [&str; 12] = [
+    "canary", "across", "subject", "budget", "latency", "degraded", "blind", "leak", "restarts", "started", "stopped", "attended",
+];
 
 /// Kinds of states whose changes are told to those who follow.
 pub const FOLLOWED: [&str; 2] = ["pause", "mute"];
@@ -36,17 +46,22 @@ pub struct Commit {
     pub observations: Vec<ObservationRow>,
     /// What people and programs did, and what changed.
     pub events: Vec<EventRow>,
+    /// What changed for the evaluator of a fleet. Other stores than that of a fleet pass them over.
+    pub facts: Vec<FactRow>,
+    /// The epoch under which the rows of the evaluator in it were made; nothing where there is no fleet.
+    pub evaluator: Option<Epoch>,
 }
 
 impl Commit {
-    /// Whether it must be durable at once: something leaves because of it, or an incident changed.
+    /// Whether it must be durable at once: something leaves because of it, an incident changed, or another process waits for it.
     pub fn is_urgent(&self) -> bool {
-        !self.tries.is_empty() || !self.incidents.is_empty()
+        !self.tries.is_empty() || !self.incidents.is_empty() || !self.facts.is_empty()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events } = self;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events, facts, evaluator: _ } =
+            self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
@@ -56,11 +71,13 @@ impl Commit {
             && artifacts.is_empty()
             && observations.is_empty()
             && events.is_empty()
+            && facts.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events } = later;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations, events, facts, evaluator } =
+            later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
@@ -70,7 +87,20 @@ impl Commit {
         self.artifacts.extend(artifacts);
         self.observations.extend(observations);
         self.events.extend(events);
+        self.facts.extend(facts);
+        self.evaluator = self.evaluator.max(evaluator);
     }
+}
+
+/// A fact for the evaluator of a fleet, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactRow {
+    /// What it is about; unique in its region.
+    pub key: String,
+    /// What it says; nothing where it is not watched any more.
+    pub json: Option<String>,
+    /// Whether all is well, so that an evaluator that starts needs not know it.
+    pub well: bool,
 }
 
 /// Something that a run left for people to look at, such as a screenshot. It goes with its run.

@@ -31,7 +31,7 @@ pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
 /// Opens a service's store.
 pub(crate) async fn open(service: &Service) -> Arc<dyn Store> {
     let settings = service.store.as_ref().expect("a store is configured");
-    open_store(settings).await.expect("the store can be opened")
+    open_store(settings, None).await.expect("the store can be opened")
 }
 
 /// An engine for a service.

@@ -17,9 +17,11 @@
 //! One more table is a migration in [`schema`], what writes it in `write`, what reads it in `reader`, and what removes it in
 //! [`housekeep`].
 
+mod asker;
 mod connection;
 mod copy;
 mod days;
+mod fleet;
 mod housekeep;
 mod partitions;
 mod ports;

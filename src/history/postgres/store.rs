@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::asker::Asker;
 use super::connection::{Connector, ConnectorError, QueryError};
+use super::fleet::{self, Fence};
 use super::partitions;
 use super::reader::Readers;
 use super::schema::{self, MigrationError};
@@ -62,6 +64,9 @@ struct StoreHandles {
     queue: Arc<Queue>,
     health: Arc<Health>,
     readers: Arc<Readers>,
+    /// Asks what the processes of a fleet ask.
+    fleet: Arc<Asker>,
+    fence: Arc<Fence>,
 }
 
 impl Drop for StoreHandles {
@@ -71,16 +76,23 @@ impl Drop for StoreHandles {
 }
 
 impl PostgresStore {
-    /// Connects, makes the tables and partitions that are missing, and starts the writer. Where the store is, `url` says.
+    /// Connects, makes the tables and partitions that are missing, and starts the writer. Where the store is, `url` says. In a fleet,
+    /// `region` is the one that this process probes from: it has states, ticks and a cleanup ledger of its own.
     ///
     /// # Errors
     /// Where the server cannot be reached or refuses, or a newer version wrote the tables.
-    pub async fn open(url: &DatabaseUrl, retention: Retention, now: SystemTime) -> Result<Self, OpenError> {
+    pub async fn open(
+        url: &DatabaseUrl,
+        retention: Retention,
+        region: Option<Arc<str>>,
+        now: SystemTime,
+    ) -> Result<Self, OpenError> {
         backlog::register();
         let store = url.label();
         let unprepared = |source| OpenError::Prepare { store: store.clone(), source };
         let connector = Connector::new(url).map_err(unprepared)?;
-        let (asking, writing) = (connector.pool(AT_ONCE).map_err(unprepared)?, connector.pool(1).map_err(unprepared)?);
+        let pool = |connections| connector.pool(connections).map_err(unprepared);
+        let (asking, writing, leasing) = (pool(AT_ONCE)?, pool(1)?, pool(fleet::AT_ONCE)?);
         let failed = |source: QueryError| OpenError::Connect { store: store.clone(), source: source.into() };
         let mut connection = asking.get().await.map_err(|error| failed(error.into()))?;
         let migrated = schema::migrate(&mut connection).await;
@@ -92,6 +104,7 @@ impl PostgresStore {
         drop(connection);
 
         let passes = SharedPasses::default();
+        let (fleet, fence) = (Asker::new(leasing, store.clone(), fleet::WITHIN), Arc::new(Fence::new(region)));
         let readers = Arc::new(Readers::new(asking, store.clone(), passes.clone(), retention.bodies));
         let (queue, health) = (Arc::<Queue>::default(), Arc::<Health>::default());
         // One more thread hears what the server says while nothing is written, such as that it ends.
@@ -104,7 +117,7 @@ impl PostgresStore {
         let rows = RowWriter::new(retention.bodies, passes);
         let writer = Writer::new(store, retention, runtime, writing, Arc::clone(&queue), Arc::clone(&health), rows);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(StoreHandles { queue, health, readers })))
+        Ok(Self(Arc::new(StoreHandles { queue, health, readers, fleet: Arc::new(fleet), fence })))
     }
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
@@ -120,6 +133,16 @@ impl PostgresStore {
     /// Connections to ask on.
     pub(super) fn readers(&self) -> Arc<Readers> {
         Arc::clone(&self.0.readers)
+    }
+
+    /// Connections for what a fleet asks.
+    pub(super) fn fleet(&self) -> Arc<Asker> {
+        Arc::clone(&self.0.fleet)
+    }
+
+    /// What this process writes under.
+    pub(super) fn fence(&self) -> &Fence {
+        &self.0.fence
     }
 
     /// A number that changes whenever this process has written something.

@@ -66,7 +66,7 @@ impl StoreUnderTest {
             Self::Sqlite(directory) => Arc::new(SqliteStore::open(&store_file(directory.path()), KEPT, now).unwrap()),
             Self::Postgres(database) => {
                 let url = DatabaseUrl::parse(&database.url()).unwrap();
-                Arc::new(PostgresStore::open(&url, KEPT, now).await.unwrap())
+                Arc::new(PostgresStore::open(&url, KEPT, None, now).await.unwrap())
             }
             Self::Memory(last) => {
                 let mut last = last.lock().unwrap();

@@ -125,7 +125,7 @@ pub(crate) fn role(task: &Task) {
     runtime.block_on(async {
         let loaded = config::load(&task.file, []);
         let service = loaded.service.expect("the configuration is valid");
-        let opened = serinus::app::open_store(service.store.as_ref().expect("a store is configured")).await;
+        let opened = serinus::app::open_store(service.store.as_ref().expect("a store is configured"), None).await;
         let store = CountingStore::new(opened.expect("the store can be opened"));
         let secrets = Arc::new(Secrets::new([("token".into(), Ok(Secret::new(TOKEN)))].into()));
         let stalls = Arc::new(StallLog::default());

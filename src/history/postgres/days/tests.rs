@@ -23,7 +23,7 @@ impl Days {
     async fn new() -> Self {
         let database = Database::create();
         let url = DatabaseUrl::parse(&database.url()).unwrap();
-        let store = PostgresStore::open(&url, KEPT, at(0)).await.unwrap();
+        let store = PostgresStore::open(&url, KEPT, None, at(0)).await.unwrap();
         Self { database, store }
     }
 

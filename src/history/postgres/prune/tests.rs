@@ -15,7 +15,7 @@ const HOUR: u64 = 3_600;
 
 async fn open(database: &Database, kept: Retention, seconds: u64) -> (PostgresStore, StartState) {
     let url = DatabaseUrl::parse(&database.url()).unwrap();
-    let store = PostgresStore::open(&url, kept, at(seconds)).await.unwrap();
+    let store = PostgresStore::open(&url, kept, None, at(seconds)).await.unwrap();
     let restored = store.start_state(at(seconds)).await.unwrap();
     (store, restored)
 }

@@ -1,7 +1,6 @@
 //! Questions to the store, on a bounded number of connections.
 //!
-//! Each verb asks within [`Readers::ask`], which bounds it as a whole. Where an answer does not come in time, or nobody waits for it any
-//! more, its connection is closed, so that the next question does not wait behind it.
+//! Each verb asks within [`Readers::ask`], which bounds it as a whole.
 
 mod changes;
 mod event;
@@ -19,11 +18,10 @@ mod written;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use deadpool_postgres::{Object, Pool};
-use tokio::time::timeout;
+use deadpool_postgres::Pool;
 use tokio_postgres::{Client, Error};
 
-use super::connection::{Connection, QueryError};
+use super::asker::Asker;
 use super::restore;
 use crate::base::time::epoch_ms;
 use crate::history::cursor::{moment_and_id, numbers};
@@ -36,42 +34,15 @@ use crate::history::{
 };
 use crate::plan::Bodies;
 
-pub(super) use question::{all, number, picture, small};
+pub(super) use question::{all, number, picture, small, text};
 
 /// How long a verb may take as a whole, with the wait for a connection.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Why a question was not answered.
-#[derive(Debug, thiserror::Error)]
-enum AskError {
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error("it did not answer within {} seconds", WITHIN.as_secs())]
-    Late,
-}
-
-/// A connection with a question under way. It is closed when it is dropped, as whoever got it next would wait behind that question.
-struct Asked(Option<Connection>);
-
-impl Asked {
-    /// The answer is there: the connection goes back.
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        drop(self.0.take().map(Object::take));
-    }
-}
-
 /// Asks, on a bounded number of connections.
 #[derive(Debug)]
 pub(super) struct Readers {
-    pool: Pool,
-    /// Which store it is, for errors.
-    label: String,
+    asker: Asker,
     /// The newest passed runs, as far as the writer holds them.
     passes: SharedPasses,
     /// Which bodies are kept.
@@ -80,7 +51,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(pool: Pool, label: String, passes: SharedPasses, bodies: Bodies) -> Self {
-        Self { pool, label, passes, bodies }
+        Self { asker: Asker::new(pool, label, WITHIN), passes, bodies }
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
@@ -241,21 +212,8 @@ impl Readers {
         self.ask(async |client| ledger::read(client).await).await
     }
 
-    /// Asks within the time that there is, on a connection that others asked on before.
     async fn ask<T>(&self, question: impl AsyncFnOnce(&mut Client) -> Result<T, Error>) -> Result<T, ReadError> {
-        let answer = async {
-            let mut asked = Asked(None);
-            let connection = asked.0.insert(self.client().await?);
-            let answer = question(connection).await;
-            asked.answered();
-            Ok(answer.map_err(QueryError::Statement)?)
-        };
-        let answered = timeout(WITHIN, answer).await.unwrap_or(Err(AskError::Late));
-        answered.map_err(|source| ReadError::Unreadable { store: self.label.clone(), source: source.into() })
-    }
-
-    async fn client(&self) -> Result<Connection, QueryError> {
-        Ok(self.pool.get().await?)
+        self.asker.ask(question).await
     }
 }
 

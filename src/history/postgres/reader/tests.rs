@@ -1,5 +1,7 @@
 //! Every question on an empty store, and questions that nobody waits for any more.
 
+use tokio::time::timeout;
+
 use super::super::connection::Connector;
 use super::super::schema::migrate;
 use super::super::testing::Database;

@@ -14,10 +14,10 @@ CREATE INDEX canaries_by_probe ON canaries (probe);
 CREATE TABLE shapes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, names text NOT NULL);
 CREATE UNIQUE INDEX shapes_by_names ON shapes (md5(names));
 
--- `runs` and `changes`: the last number that was given to a row. Whoever writes such rows holds the number's row until the commit, so
+-- `runs`, `changes` and `facts`: the last number that was given to a row. Whoever writes such rows holds the number's row until the commit, so
 -- that numbers ascend in the order of commits, and no reader who follows them passes one over.
 CREATE TABLE numbers (name text COLLATE "C" PRIMARY KEY, last bigint NOT NULL) WITH (fillfactor = 10);
-INSERT INTO numbers (name, last) VALUES ('runs', 0), ('changes', 0);
+INSERT INTO numbers (name, last) VALUES ('runs', 0), ('changes', 0), ('facts', 0);
 
 -- `file`: tells this store from another one in its place, whose numbers begin anew. `rolled_up`: the last run's number that is in the
 -- rollups. The others belong to housekeeping.
@@ -72,9 +72,11 @@ CREATE TABLE last_ticks (
 
 CREATE TABLE states (
     kind text COLLATE "C" NOT NULL,
+    -- Whose it is, of kinds that belong to a region's process; empty of all others.
+    region text COLLATE "C" NOT NULL DEFAULT '',
     key text COLLATE "C" NOT NULL,
     json text NOT NULL,
-    PRIMARY KEY (kind, key)
+    PRIMARY KEY (kind, region, key)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE incidents (
@@ -127,6 +129,8 @@ CREATE INDEX try_incidents_by_try ON try_incidents (try);
 
 CREATE TABLE ledger (
     id text COLLATE "C" PRIMARY KEY,
+    -- Whose process cleans it up; empty where there is no fleet.
+    region text COLLATE "C" NOT NULL DEFAULT '',
     -- As it was intended.
     entry text NOT NULL,
     -- Once the creation is known to have happened.
@@ -241,3 +245,42 @@ CREATE TABLE events (
 CREATE INDEX events_by_time ON events (at_ms, id);
 CREATE INDEX events_by_probe ON events (probe, at_ms, id);
 CREATE INDEX events_by_incident ON events (incident, at_ms, id) WHERE incident IS NOT NULL;
+
+-- Who of a fleet does what only one may do. "region/NAME" or "evaluator".
+CREATE TABLE leases (
+    name text COLLATE "C" PRIMARY KEY,
+    -- A process, from its start to its end.
+    holder text NOT NULL,
+    info text NOT NULL,
+    -- Counts the holders.
+    epoch bigint NOT NULL,
+    renewed timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    -- Makes the epoch part of a key, so that `fence` keeps another holder off and not a renewal.
+    UNIQUE (name, epoch)
+) WITH (fillfactor = 50);
+-- Refuses what is written under a lease that another one has taken over. A takeover waits for the end of a transaction that came through
+-- here, and what comes here later sees the takeover.
+CREATE FUNCTION fence(lease text, held bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM leases WHERE name = lease AND epoch = held FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another one holds the lease %', lease
+            USING ERRCODE = CASE lease WHEN 'evaluator' THEN 'SE001' ELSE 'SE002' END;
+    END IF;
+END $$;
+
+-- What those who probe tell the one that evaluates.
+CREATE TABLE facts (
+    region text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    -- Of its last change, from `numbers`.
+    number bigint NOT NULL,
+    -- Absent where it is not watched any more.
+    json text,
+    well boolean NOT NULL,
+    written timestamptz NOT NULL,
+    PRIMARY KEY (region, key)
+) WITH (fillfactor = 70);
+CREATE INDEX facts_by_number ON facts (number);
+CREATE INDEX facts_not_well ON facts (number) WHERE json IS NOT NULL AND NOT well;

@@ -8,7 +8,7 @@ use crate::history::backlog::{Backlog, Tries};
 use crate::history::{IncidentRow, OutcomeRow, TryRow};
 
 const STATES: &str = "INSERT INTO states (kind, key, json) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-    ON CONFLICT (kind, key) DO UPDATE SET json = excluded.json";
+    ON CONFLICT (kind, region, key) DO UPDATE SET json = excluded.json";
 
 const STATES_GONE: &str = "DELETE FROM states USING unnest($1::text[], $2::text[]) AS gone (kind, key)
     WHERE states.kind = gone.kind AND states.key = gone.key";

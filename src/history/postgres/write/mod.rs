@@ -20,7 +20,7 @@ use crate::history::backlog::Backlog;
 use crate::history::newest_passes::SharedPasses;
 use crate::outcome::{CleanupReport, RunReport};
 use crate::plan::{Bodies, CanaryId};
-use statement::{Statement, send};
+pub(super) use statement::{Statement, send};
 
 /// What a writer that goes silent in the middle of a transaction may keep the others waiting for, and how long it waits itself.
 const BOUNDS: &str = "SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL lock_timeout = '5s'";

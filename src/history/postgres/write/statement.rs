@@ -5,18 +5,18 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 /// A statement with its values.
-pub(super) struct Statement<'a> {
+pub(in super::super) struct Statement<'a> {
     sql: &'static str,
     values: Vec<(Box<dyn ToSql + Sync + Send + 'a>, Type)>,
 }
 
 impl<'a> Statement<'a> {
-    pub(super) fn new(sql: &'static str) -> Self {
+    pub(in super::super) fn new(sql: &'static str) -> Self {
         Self { sql, values: Vec::new() }
     }
 
     /// With one value more, of this type.
-    pub(super) fn with(mut self, value: impl ToSql + Sync + Send + 'a, of: Type) -> Self {
+    pub(in super::super) fn with(mut self, value: impl ToSql + Sync + Send + 'a, of: Type) -> Self {
         self.values.push((Box::new(value), of));
         self
     }
@@ -29,7 +29,12 @@ impl<'a> Statement<'a> {
 }
 
 /// Sends all of these in this order before the first is answered. The first error is returned; the transaction is over then, too.
-pub(super) async fn send(client: &Client, begin: &str, statements: &[Statement<'_>], end: &str) -> Result<Vec<Vec<Row>>, Error> {
+pub(in super::super) async fn send(
+    client: &Client,
+    begin: &str,
+    statements: &[Statement<'_>],
+    end: &str,
+) -> Result<Vec<Vec<Row>>, Error> {
     let simple = |text| async move { client.batch_execute(text).await.map(|()| Vec::new()) }.boxed();
     let mut asked: Vec<BoxFuture<'_, Result<Vec<Row>, Error>>> = vec![simple(begin)];
     asked.extend(statements.iter().map(|statement| statement.ask(client).boxed()));

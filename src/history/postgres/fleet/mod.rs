@@ -1,0 +1,82 @@
+//! What the processes of a fleet ask of the database that they share: see [`Fleet`].
+//!
+//! Owns leases and what is read of facts; what is written under a lease is refused in `write`, where the transaction begins. Questions
+//! have connections of their own, so that no slow reader delays a lease.
+
+mod facts;
+mod lease;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::PostgresStore;
+use crate::history::{Epoch, FactsPage, Fenced, Fleet, LeaseName, LeaseReply, LeaseView, ReadFuture};
+
+/// How long a question may take as a whole.
+pub(super) const WITHIN: Duration = Duration::from_secs(2);
+
+/// Questions that go on at once.
+pub(super) const AT_ONCE: usize = 2;
+
+/// What this process writes under, and what it has lost. The handles of the store and its writer share it.
+#[derive(Debug)]
+pub(super) struct Fence {
+    /// The region that this process probes from; empty where there is no fleet.
+    region: Arc<str>,
+    held: Mutex<Option<Epoch>>,
+    fenced: watch::Sender<Fenced>,
+}
+
+impl Fence {
+    pub(super) fn new(region: Option<Arc<str>>) -> Self {
+        Self { region: region.unwrap_or_default(), held: Mutex::default(), fenced: watch::Sender::default() }
+    }
+
+    /// The region that this process probes from; empty where there is no fleet.
+    pub(super) fn region(&self) -> &Arc<str> {
+        &self.region
+    }
+
+    fn hold(&self, epoch: Epoch) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
+    }
+}
+
+impl Fleet for PostgresStore {
+    fn take_lease(&self, name: LeaseName, holder: String, info: String, lasts: Duration) -> ReadFuture<LeaseReply> {
+        let asker = self.fleet();
+        Box::pin(
+            async move { asker.ask(async |client| lease::take(client, &name.to_string(), &holder, &info, lasts).await).await },
+        )
+    }
+
+    fn release_lease(&self, name: LeaseName, holder: String) -> ReadFuture<()> {
+        let asker = self.fleet();
+        Box::pin(async move { asker.ask(async |client| lease::release(client, &name.to_string(), &holder).await).await })
+    }
+
+    fn leases(&self) -> ReadFuture<Vec<LeaseView>> {
+        let asker = self.fleet();
+        Box::pin(async move { asker.ask(async |client| lease::all(client).await).await })
+    }
+
+    fn facts(&self) -> ReadFuture<FactsPage> {
+        let asker = self.fleet();
+        Box::pin(async move { asker.ask(async |client| facts::not_well(client).await).await })
+    }
+
+    fn facts_since(&self, after: i64) -> ReadFuture<FactsPage> {
+        let (asker, own) = (self.fleet(), Arc::clone(self.fence().region()));
+        Box::pin(async move { asker.ask(async |client| facts::since(client, after, &own).await).await })
+    }
+
+    fn hold_region(&self, epoch: Epoch) {
+        self.fence().hold(epoch);
+    }
+
+    fn fenced(&self) -> watch::Receiver<Fenced> {
+        self.fence().fenced.subscribe()
+    }
+}
