@@ -124,9 +124,14 @@ mod tests {
 
     use super::super::fixture;
     use super::*;
-    use crate::history::{RestoredState, RestoredTick};
+    use crate::history::{OF_REGION, RestoredState, RestoredTick};
 
     const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn what_is_kept_belongs_to_the_region() {
+        assert!([STARTED, STOPPED, LOOKED_AFTER].iter().all(|kind| OF_REGION.contains(kind)));
+    }
 
     fn plan(regions: &[&str]) -> Arc<Plan> {
         fixture::service(regions.iter().map(|region| fixture::canary(region)).collect()).plan

@@ -326,3 +326,18 @@ fn row(kind: RowKind, key: impl Into<String>, json: Option<String>) -> StateRow 
 fn objective_key(probe: &Probe, objective: Objective) -> FactKey {
     FactKey::Objective(Arc::clone(&probe.name), objective)
 }
+
+#[cfg(test)]
+mod tests {
+    use strum::VariantArray as _;
+
+    use super::RowKind;
+    use crate::history::OF_REGION;
+
+    #[test]
+    fn every_row_of_a_condition_belongs_to_the_region_and_so_does_when_its_process_was_there_last() {
+        let (of_conditions, others): (Vec<&str>, Vec<&str>) = OF_REGION.iter().partition(|kind| kind.parse::<RowKind>().is_ok());
+        assert_eq!(of_conditions.len(), RowKind::VARIANTS.len());
+        assert_eq!(others, ["started", "stopped", "attended"]);
+    }
+}

@@ -5,8 +5,10 @@
 //! never "fail, fail" where it was "fail, pass, fail". A canary with a failed run in the backlog keeps its rows until the process
 //! would run out of memory.
 
+mod evaluation;
 mod queue;
 mod tries;
+mod waiter;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::base::time::epoch_ms;
 use crate::history::encoding::detail;
-use crate::history::{ArtifactRow, Commit, EventRow, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
+use crate::history::{ArtifactRow, Commit, Epoch, EventRow, FactRow, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
 use crate::outcome::{
     CleanupReport, LedgerEnd, LedgerEntry, MayShed, Reason, RunId, RunReport, TraceId, Trigger, Verdict, canaries_to_shed,
 };
@@ -25,6 +27,7 @@ use crate::plan::{Canary, CanaryId};
 
 pub(super) use queue::{Queue, Work};
 pub(super) use tries::Tries;
+pub(super) use waiter::Waiter;
 
 /// What could not be kept while the store was away.
 pub(super) const DROPPED: &str = "serinus_store_dropped_total";
@@ -223,13 +226,17 @@ pub(super) struct Backlog {
     artifact_bytes: usize,
     pub(super) observations: Vec<ObservationRow>,
     pub(super) events: Vec<EventRow>,
+    pub(super) facts: IndexMap<String, FactRow>,
+    /// The newest epoch of the evaluator that rows came from; see `evaluation`.
+    pub(super) evaluator: Option<Epoch>,
     /// Notified when all of it is durable. If there are any, the write is urgent.
-    pub(super) waiters: Vec<oneshot::Sender<()>>,
+    pub(super) waiters: Vec<Waiter>,
 }
 
 impl Backlog {
-    /// Takes what belongs together.
-    pub(super) fn push(&mut self, commit: Commit) {
+    /// Takes what belongs together. Returns whether it took all of it: rows of an evaluator that was followed by another one are dropped.
+    pub(super) fn push(&mut self, mut commit: Commit) -> bool {
+        let is_whole = self.admit(&mut commit);
         for record in commit.runs {
             self.tick(&record.report);
             self.run(QueuedRun::Whole(record));
@@ -241,6 +248,8 @@ impl Backlog {
         commit.artifacts.into_iter().for_each(|row| self.artifact(row));
         commit.observations.into_iter().for_each(|row| self.observation(row));
         commit.events.into_iter().for_each(|row| self.event(row.bounded()));
+        self.facts.extend(commit.facts.into_iter().map(|row| (row.key.clone(), row)));
+        is_whole
     }
 
     fn artifact(&mut self, row: ArtifactRow) {
@@ -289,14 +298,19 @@ impl Backlog {
 
     /// Adds somebody who waits for all of it to be durable. Those who have given up are removed now and then.
     pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
+        self.await_by(Waiter::new(done, false));
+    }
+
+    fn await_by(&mut self, waiter: Waiter) {
         if self.waiters.len() == self.waiters.capacity() {
             self.waiters.retain(|waiter| !waiter.is_closed());
         }
-        self.waiters.push(done);
+        self.waiters.push(waiter);
     }
 
     /// Takes what came while this one could not be written.
-    pub(super) fn absorb(&mut self, newer: Self) {
+    pub(super) fn absorb(&mut self, mut newer: Self) {
+        self.admit_all(&mut newer);
         newer.passed.waiting.into_iter().chain(newer.others.waiting).for_each(|run| self.run(run));
         newer.ticks.into_iter().for_each(|((_, slot), (canary, tick))| self.last(&canary, slot, tick));
         self.states.extend(newer.states);
@@ -308,6 +322,7 @@ impl Backlog {
         newer.artifacts.into_iter().for_each(|row| self.artifact(row));
         newer.observations.into_iter().for_each(|row| self.observation(row));
         newer.events.into_iter().for_each(|row| self.event(row));
+        self.facts.extend(newer.facts);
         self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
@@ -321,7 +336,7 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len();
-        let kept = self.artifacts.len() + self.observations.len() + self.events.len();
+        let kept = self.artifacts.len() + self.observations.len() + self.events.len() + self.facts.len();
         runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len() + kept
     }
 

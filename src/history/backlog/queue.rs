@@ -37,6 +37,8 @@ struct QueueState {
     closing: Option<Instant>,
     /// Nobody writes any more.
     ended: bool,
+    /// Whatever is handed in is dropped: another process has this one's region.
+    refuses: bool,
     /// Whether everything had been written by then.
     clean: bool,
 }
@@ -62,10 +64,10 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands something in. After the end it is dropped, and its waiters get an error.
+    /// Hands something in. After the end, or where all is refused, it is dropped, and its waiters get an error.
     fn put(&self, add: impl FnOnce(&mut Backlog)) {
         let mut state = self.lock();
-        if state.ended {
+        if state.ended || state.refuses {
             return;
         }
         add(&mut state.backlog);
@@ -82,19 +84,25 @@ impl Queue {
 
     /// Takes what is written soon.
     pub(in crate::history) fn record(&self, commit: Commit) {
-        self.put(|backlog| backlog.push(commit));
+        self.put(|backlog| {
+            backlog.push(commit);
+        });
     }
 
     /// Takes what is written at once.
     pub(in crate::history) fn commit(&self, commit: Commit) -> Durable {
-        self.put_and_wait(|backlog| backlog.push(commit))
+        let (done, durable) = oneshot::channel();
+        self.put(|backlog| backlog.push_and_wait(commit, done));
+        durable
     }
 
     /// Takes an intent to create something, which is written at once.
     pub(in crate::history) fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
-        let durable = self.put_and_wait(|backlog| {
+        let (done, durable) = oneshot::channel();
+        self.put(|backlog| {
             let id = entry.id.clone();
             backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
+            backlog.wait(done);
         });
         Box::pin(async { durable.await.map_err(|_| LedgerUnavailable) })
     }
@@ -109,20 +117,11 @@ impl Queue {
         self.put(|backlog| backlog.cleanup(Arc::clone(report)));
     }
 
-    fn put_and_wait(&self, add: impl FnOnce(&mut Backlog)) -> Durable {
-        let (done, durable) = oneshot::channel();
-        self.put(|backlog| {
-            add(backlog);
-            backlog.wait(done);
-        });
-        durable
-    }
-
     /// Asks for housekeeping. Earlier requests that have not begun are answered by the same round.
     pub(in crate::history) fn housekeep(&self, now: SystemTime) -> Durable {
         let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
-        if !state.ended {
+        if !state.ended && !state.refuses {
             let housekeeping = state.housekeeping.get_or_insert_with(|| (now, Vec::new()));
             housekeeping.0 = now;
             housekeeping.1.push(done);
@@ -138,7 +137,10 @@ impl Queue {
             let age = state.since.map(|since| since.elapsed());
             if age.is_some_and(|age| age >= BATCH) || (age.is_some() && state.is_due()) {
                 state.since = None;
-                return Work::Write(Box::new(std::mem::take(&mut state.backlog)));
+                let backlog = std::mem::take(&mut state.backlog);
+                // Rows of an evaluator before this one may still come.
+                state.backlog.evaluator = backlog.evaluator;
+                return Work::Write(Box::new(backlog));
             }
             if state.closing.is_some() {
                 return Work::End;
@@ -176,6 +178,15 @@ impl Queue {
             let Some(left) = until.checked_duration_since(now).filter(|left| !left.is_zero()) else { return true };
             state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Drops what waits, and from now on whatever is handed in.
+    pub(in crate::history) fn refuse(&self) {
+        let mut state = self.lock();
+        state.refuses = true;
+        state.backlog = Backlog::default();
+        state.since = None;
+        state.housekeeping = None;
     }
 
     /// Asks the writer to write what waits and to end by then.

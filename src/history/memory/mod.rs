@@ -73,11 +73,13 @@ impl MemoryStore {
 
 impl Recorder for MemoryStore {
     fn record(&self, commit: Commit) {
-        drop(self.write(|backlog| backlog.push(commit)));
+        drop(self.commit(commit));
     }
 
     fn commit(&self, commit: Commit) -> Durable {
-        self.write(|backlog| backlog.push(commit))
+        self.write(|backlog| {
+            backlog.push(commit);
+        })
     }
 }
 

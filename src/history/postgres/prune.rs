@@ -8,7 +8,7 @@ use tokio_postgres::{Error, Transaction};
 
 use super::housekeep::Bounds;
 use crate::history::OF_INCIDENTS;
-use crate::history::retention_clock::HOUR_MS;
+use crate::history::retention_clock::{DAY_MS, HOUR_MS};
 use crate::history::rollup_parts::HOURS;
 use crate::history::sqlite::restore::IS_OWED;
 
@@ -40,13 +40,15 @@ const TRIES_OF_INCIDENTS: &str = "SELECT DISTINCT try FROM try_incidents AS own 
 /// Covers and members of these incidents. The order makes it one look into the index for each, whatever is known of the table.
 const STATES_OF_INCIDENTS: &str = "DELETE FROM states WHERE ctid = ANY (ARRAY(
     SELECT own.ctid FROM unnest($1::text[]) AS gone (id) CROSS JOIN unnest($2::text[]) AS of (kind) CROSS JOIN LATERAL
-        (SELECT ctid FROM states WHERE kind = of.kind AND key >= gone.id || '/' AND key < gone.id || '0' ORDER BY key) AS own))";
+        (SELECT ctid FROM states WHERE kind = of.kind AND region = ''
+            AND key >= gone.id || '/' AND key < gone.id || '0' ORDER BY key) AS own))";
 
 /// The incidents that have states of a kind, from a key on, one look into the index each.
 const INCIDENTS_WITH_STATES: &str = "WITH RECURSIVE found (id) AS (
-        (SELECT split_part(key, '/', 1) FROM states WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 1)
+        (SELECT split_part(key, '/', 1) FROM states WHERE kind = $1 AND region = '' AND key >= $2 ORDER BY key LIMIT 1)
         UNION ALL
-        SELECT (SELECT split_part(key, '/', 1) FROM states WHERE kind = $1 AND key >= found.id || '0' ORDER BY key LIMIT 1)
+        SELECT (SELECT split_part(key, '/', 1) FROM states
+            WHERE kind = $1 AND region = '' AND key >= found.id || '0' ORDER BY key LIMIT 1)
         FROM found WHERE found.id IS NOT NULL
     ) SELECT id, EXISTS (SELECT 1 FROM incidents WHERE incidents.id = found.id AND (resolved_ms IS NULL OR resolved_ms >= $3))
     FROM found WHERE id IS NOT NULL LIMIT $4";
@@ -86,6 +88,13 @@ const OLD_PASSES: &str = "DELETE FROM passes WHERE run_id = ANY (ARRAY(SELECT ru
 /// All changes but the last ones.
 const OLD_CHANGES: &str = "DELETE FROM changes WHERE id = ANY (ARRAY(
     SELECT id FROM changes WHERE id <= (SELECT max(id) FROM changes) - $1 ORDER BY id LIMIT $2))";
+
+/// How long facts are kept that are well or not watched any more, milliseconds.
+const FACTS: i64 = DAY_MS;
+
+/// Facts that nobody who starts needs, by the clock that they were written by. What changes meanwhile stays.
+const OLD_FACTS: &str = "DELETE FROM facts WHERE (json IS NULL OR well) AND ctid = ANY (ARRAY(SELECT ctid FROM facts
+    WHERE (json IS NULL OR well) AND written < clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2))";
 
 /// What is to be forgotten, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
@@ -182,6 +191,7 @@ pub(super) async fn rows(transaction: &Transaction<'_>, bounds: &Bounds) -> Resu
         (OLD_COMPARISONS, bounds.others),
         (OLD_PASSES, bounds.rollups),
         (OLD_CHANGES, CHANGES),
+        (OLD_FACTS, FACTS),
     ];
     let removed =
         futures::future::try_join_all(all.iter().map(|(sql, bound)| async move {

@@ -105,7 +105,7 @@ impl PostgresStore {
 
         let passes = SharedPasses::default();
         let (fleet, fence) = (Asker::new(leasing, store.clone(), fleet::WITHIN), Arc::new(Fence::new(region)));
-        let readers = Arc::new(Readers::new(asking, store.clone(), passes.clone(), retention.bodies));
+        let readers = Arc::new(Readers::new(asking, store.clone(), passes.clone(), retention.bodies, Arc::clone(fence.region())));
         let (queue, health) = (Arc::<Queue>::default(), Arc::<Health>::default());
         // One more thread hears what the server says while nothing is written, such as that it ends.
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -114,8 +114,9 @@ impl PostgresStore {
             .enable_all()
             .build()
             .map_err(OpenError::Thread)?;
-        let rows = RowWriter::new(retention.bodies, passes);
-        let writer = Writer::new(store, retention, runtime, writing, Arc::clone(&queue), Arc::clone(&health), rows);
+        let rows = RowWriter::new(retention.bodies, passes, Arc::clone(&fence));
+        let writer =
+            Writer::new(store, retention, runtime, writing, Arc::clone(&queue), Arc::clone(&health), Arc::clone(&fence), rows);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(StoreHandles { queue, health, readers, fleet: Arc::new(fleet), fence })))
     }

@@ -14,9 +14,10 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::connection::{Connection, QueryError};
+use super::fleet::{Fence, Refusal};
 use super::housekeep::HousekeepRound;
 use super::write::RowWriter;
-use crate::history::backlog::{Backlog, Queue, Work};
+use crate::history::backlog::{Backlog, Queue, Waiter, Work};
 use crate::plan::Retention;
 
 /// Whether the last try to write succeeded.
@@ -54,6 +55,16 @@ enum WriteError {
     Late,
 }
 
+impl WriteError {
+    /// Which lease another process has, if that is why.
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Query(QueryError::Statement(error)) => Refusal::of(error),
+            Self::Query(QueryError::Connect(_)) | Self::Late => None,
+        }
+    }
+}
+
 /// The writer.
 pub(super) struct Writer {
     label: String,
@@ -62,6 +73,7 @@ pub(super) struct Writer {
     pool: Pool,
     queue: Arc<Queue>,
     health: Arc<Health>,
+    fence: Arc<Fence>,
     rows: RowWriter,
     failures: u32,
 }
@@ -90,10 +102,11 @@ impl Writer {
         pool: Pool,
         queue: Arc<Queue>,
         health: Arc<Health>,
+        fence: Arc<Fence>,
         rows: RowWriter,
     ) -> Self {
         gauge!(WRITABLE).set(1.0);
-        Self { label, retention, runtime, pool, queue, health, rows, failures: 0 }
+        Self { label, retention, runtime, pool, queue, health, fence, rows, failures: 0 }
     }
 
     /// Writes until the end.
@@ -136,7 +149,17 @@ impl Writer {
 
     /// Writes, or gives back and waits. False if it is too late to try again.
     fn write(&mut self, mut backlog: Backlog) -> bool {
+        if backlog.evaluator.is_some() && backlog.evaluator <= self.fence.fenced().evaluator {
+            backlog.drop_evaluation();
+        }
         match self.try_write(&backlog) {
+            Err(error) if let Some(refusal) = error.refusal() => match refusal {
+                Refusal::Evaluator => self.without_evaluation(backlog),
+                Refusal::Region => {
+                    self.lose_region();
+                    true
+                }
+            },
             Ok(()) => {
                 if self.failures > 0 {
                     info!(store = %self.label, "the store can be written again; nothing that waited is lost");
@@ -144,7 +167,7 @@ impl Writer {
                 }
                 self.failures = 0;
                 self.health.written.send_modify(|times| *times = times.wrapping_add(1));
-                std::mem::take(&mut backlog.waiters).into_iter().for_each(notify);
+                std::mem::take(&mut backlog.waiters).into_iter().for_each(Waiter::notify);
                 true
             }
             Err(error) => {
@@ -163,6 +186,24 @@ impl Writer {
         }
     }
 
+    /// Another process evaluates: its rows are not overwritten, and all others are written at once.
+    fn without_evaluation(&mut self, mut backlog: Backlog) -> bool {
+        warn!(store = %self.label, "another instance evaluates now; what this one has not written of its evaluation is dropped");
+        self.fence.lose_evaluator(backlog.evaluator);
+        backlog.drop_evaluation();
+        self.write(backlog)
+    }
+
+    /// Another process probes from this one's region: nothing is written any more.
+    fn lose_region(&mut self) {
+        error!(
+            store = %self.label,
+            "another instance probes {} now; what this one has not written is dropped", self.fence.region()
+        );
+        self.fence.lose_region();
+        self.queue.refuse();
+    }
+
     fn try_write(&mut self, backlog: &Backlog) -> Result<(), WriteError> {
         let Self { runtime, pool, rows, .. } = self;
         let mut write = || runtime.block_on(on_connection(pool, async |client| rows.write(client, backlog).await));
@@ -175,9 +216,15 @@ impl Writer {
 
     /// Writes passed runs that are only held so far. If that fails, they stay held.
     fn write_passes(&mut self, all: bool, most: usize) {
+        if self.fence.fenced().region {
+            return;
+        }
         let Self { runtime, pool, rows, .. } = self;
         let written = runtime.block_on(on_connection(pool, async |client| rows.write_passes(client, all, most).await));
-        if let Err(error) = written {
+        let Err(error) = written else { return };
+        if error.refusal() == Some(Refusal::Region) {
+            self.lose_region();
+        } else {
             warn!(store = %self.label, error = %chain(&error), "the newest passed runs could not be written down");
         }
     }

@@ -20,7 +20,7 @@ use super::inspect::Inspection;
 use super::lock::{FileMark, Lock};
 use super::reader::Readers;
 use super::write::RowWriter;
-use crate::history::backlog::{Backlog, Queue, Work};
+use crate::history::backlog::{Backlog, Queue, Waiter, Work};
 use crate::plan::Retention;
 
 /// Whether the last try to write succeeded.
@@ -231,7 +231,7 @@ impl Writer {
                     self.set_writable(true);
                 }
                 self.failures = 0;
-                std::mem::take(&mut backlog.waiters).into_iter().for_each(notify);
+                std::mem::take(&mut backlog.waiters).into_iter().for_each(Waiter::notify);
                 true
             }
             Err(error) => {

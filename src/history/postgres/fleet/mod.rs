@@ -1,12 +1,13 @@
 //! What the processes of a fleet ask of the database that they share: see [`Fleet`].
 //!
-//! Owns leases and what is read of facts; what is written under a lease is refused in `write`, where the transaction begins. Questions
-//! have connections of their own, so that no slow reader delays a lease.
+//! Owns leases, what is read of facts, and what this process has lost; what is written under a lease is refused in `write`, where the
+//! transaction begins. Questions have connections of their own, so that no slow reader delays a lease.
 
 mod facts;
+mod fence;
 mod lease;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -14,35 +15,13 @@ use tokio::sync::watch;
 use super::PostgresStore;
 use crate::history::{Epoch, FactsPage, Fenced, Fleet, LeaseName, LeaseReply, LeaseView, ReadFuture};
 
+pub(super) use fence::{Fence, Refusal};
+
 /// How long a question may take as a whole.
 pub(super) const WITHIN: Duration = Duration::from_secs(2);
 
 /// Questions that go on at once.
 pub(super) const AT_ONCE: usize = 2;
-
-/// What this process writes under, and what it has lost. The handles of the store and its writer share it.
-#[derive(Debug)]
-pub(super) struct Fence {
-    /// The region that this process probes from; empty where there is no fleet.
-    region: Arc<str>,
-    held: Mutex<Option<Epoch>>,
-    fenced: watch::Sender<Fenced>,
-}
-
-impl Fence {
-    pub(super) fn new(region: Option<Arc<str>>) -> Self {
-        Self { region: region.unwrap_or_default(), held: Mutex::default(), fenced: watch::Sender::default() }
-    }
-
-    /// The region that this process probes from; empty where there is no fleet.
-    pub(super) fn region(&self) -> &Arc<str> {
-        &self.region
-    }
-
-    fn hold(&self, epoch: Epoch) {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
-    }
-}
 
 impl Fleet for PostgresStore {
     fn take_lease(&self, name: LeaseName, holder: String, info: String, lasts: Duration) -> ReadFuture<LeaseReply> {
@@ -77,6 +56,9 @@ impl Fleet for PostgresStore {
     }
 
     fn fenced(&self) -> watch::Receiver<Fenced> {
-        self.fence().fenced.subscribe()
+        self.fence().watch()
     }
 }
+
+#[cfg(test)]
+mod tests;

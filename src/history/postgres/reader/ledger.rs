@@ -5,16 +5,16 @@
 
 use tokio_postgres::{Client, Error, Row};
 
-use super::question::{self, small};
+use super::question::{self, small, text};
 use crate::history::{LedgerRows, LedgerView, UnreadableEntry};
 use crate::outcome::LedgerEntry;
 
-const ROWS: &str = "SELECT entry, names, attempts, passes, given_up, message, id FROM ledger ORDER BY id";
+const ROWS: &str = "SELECT entry, names, attempts, passes, given_up, message, id FROM ledger WHERE region = $1 ORDER BY id";
 
-/// Reads the ledger.
-pub(in super::super) async fn read(client: &Client) -> Result<LedgerRows, Error> {
+/// Reads the ledger of a region.
+pub(in super::super) async fn read(client: &Client, region: &str) -> Result<LedgerRows, Error> {
     let mut rows = LedgerRows::default();
-    for read in question::all(client, ROWS, Vec::new(), view).await? {
+    for read in question::all(client, ROWS, vec![text(region)], view).await? {
         match read {
             Ok(view) => rows.entries.push(view),
             Err(unreadable) => rows.unreadable.push(unreadable),
@@ -25,8 +25,8 @@ pub(in super::super) async fn read(client: &Client) -> Result<LedgerRows, Error>
 
 /// An entry with what became of it, from the columns of [`ROWS`].
 fn view(row: &Row) -> Result<Result<LedgerView, UnreadableEntry>, Error> {
-    let (text, names): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
-    let mut entry = match entry(text, names) {
+    let (intended, names): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
+    let mut entry = match entry(intended, names) {
         Ok(entry) => entry,
         Err(error) => return Ok(Err(UnreadableEntry { id: row.try_get(6)?, why: error.to_string() })),
     };

@@ -47,11 +47,13 @@ pub(super) struct Readers {
     passes: SharedPasses,
     /// Which bodies are kept.
     bodies: Bodies,
+    /// Whose states, ticks and cleanups are read; empty where there is no fleet.
+    region: Arc<str>,
 }
 
 impl Readers {
-    pub(super) fn new(pool: Pool, label: String, passes: SharedPasses, bodies: Bodies) -> Self {
-        Self { asker: Asker::new(pool, label, WITHIN), passes, bodies }
+    pub(super) fn new(pool: Pool, label: String, passes: SharedPasses, bodies: Bodies, region: Arc<str>) -> Self {
+        Self { asker: Asker::new(pool, label, WITHIN), passes, bodies, region }
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
@@ -204,12 +206,12 @@ impl Readers {
 
     /// What earlier processes left.
     pub(super) async fn start_state(self: Arc<Self>, now: SystemTime) -> Result<StartState, ReadError> {
-        self.ask(async |client| restore::read(client, epoch_ms(now)).await).await
+        self.ask(async |client| restore::read(client, epoch_ms(now), &self.region).await).await
     }
 
     /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
     pub(super) async fn ledger(self: Arc<Self>) -> Result<LedgerRows, ReadError> {
-        self.ask(async |client| ledger::read(client).await).await
+        self.ask(async |client| ledger::read(client, &self.region).await).await
     }
 
     async fn ask<T>(&self, question: impl AsyncFnOnce(&mut Client) -> Result<T, Error>) -> Result<T, ReadError> {

@@ -16,7 +16,7 @@ async fn readers(connections: usize) -> Arc<Readers> {
     let url = DatabaseUrl::parse(&Database::create().url()).unwrap();
     let pool = Connector::new(&url).unwrap().pool(connections).unwrap();
     migrate(&mut pool.get().await.unwrap()).await.unwrap();
-    Arc::new(Readers::new(pool, "postgres://h/d".to_owned(), SharedPasses::default(), Bodies::Failed))
+    Arc::new(Readers::new(pool, "postgres://h/d".to_owned(), SharedPasses::default(), Bodies::Failed, Arc::default()))
 }
 
 /// Every filter of runs alone, and all that go together.

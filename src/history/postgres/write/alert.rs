@@ -1,17 +1,20 @@
 //! States, incidents with their timelines, and tries.
 
+use std::borrow::Cow;
+
 use tokio_postgres::types::Type;
 
 use super::super::text::plain;
 use super::statement::Statement;
 use crate::history::backlog::{Backlog, Tries};
-use crate::history::{IncidentRow, OutcomeRow, TryRow};
+use crate::history::{IncidentRow, OF_REGION, OutcomeRow, TryRow};
 
-const STATES: &str = "INSERT INTO states (kind, key, json) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+const STATES: &str =
+    "INSERT INTO states (kind, region, key, json) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
     ON CONFLICT (kind, region, key) DO UPDATE SET json = excluded.json";
 
-const STATES_GONE: &str = "DELETE FROM states USING unnest($1::text[], $2::text[]) AS gone (kind, key)
-    WHERE states.kind = gone.kind AND states.key = gone.key";
+const STATES_GONE: &str = "DELETE FROM states USING unnest($1::text[], $2::text[], $3::text[]) AS gone (kind, region, key)
+    WHERE states.kind = gone.kind AND states.region = gone.region AND states.key = gone.key";
 
 const INCIDENTS: &str = "INSERT INTO incidents (id, scope, probe, severity, opened_ms, resolved_ms, json)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
@@ -44,26 +47,36 @@ const OUTCOMES: &str = "UPDATE tries SET state = given.state, attempts = given.a
         AS given (id, made_ms, state, attempts, at_ms, error)
     WHERE tries.id = given.id AND tries.made_ms = given.made_ms AND (tries.state = 'waiting' OR given.state <> 'waiting')";
 
-pub(super) fn statements(backlog: &Backlog) -> Vec<Statement<'_>> {
-    let all = [states(backlog), states_gone(backlog), incidents(backlog), timeline(backlog)];
+pub(super) fn statements<'b>(backlog: &'b Backlog, region: &'b str) -> Vec<Statement<'b>> {
+    let all = [states(backlog, region), states_gone(backlog, region), incidents(backlog), timeline(backlog)];
     all.into_iter().flatten().chain(tries(&backlog.tries)).collect()
 }
 
-fn states(backlog: &Backlog) -> Option<Statement<'_>> {
+/// Whose the states of a kind are that this region's process writes.
+fn owner<'r>(kind: &str, region: &'r str) -> Cow<'r, str> {
+    if OF_REGION.contains(&kind) { plain(region) } else { "".into() }
+}
+
+fn states<'b>(backlog: &'b Backlog, region: &'b str) -> Option<Statement<'b>> {
     let kept: Vec<_> =
         backlog.states.iter().filter_map(|((kind, key), json)| Some((*kind, plain(key), json.as_ref()?))).collect();
     (!kept.is_empty()).then(|| {
         Statement::new(STATES)
             .with(kept.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+            .with(kept.iter().map(|(kind, ..)| owner(kind, region)).collect::<Vec<_>>(), Type::TEXT_ARRAY)
             .with(kept.iter().map(|(_, key, _)| key.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
             .with(kept.iter().map(|(.., json)| plain(json)).collect::<Vec<_>>(), Type::TEXT_ARRAY)
     })
 }
 
-fn states_gone(backlog: &Backlog) -> Option<Statement<'_>> {
-    let gone = backlog.states.iter().filter(|(_, json)| json.is_none()).map(|((kind, key), _)| (*kind, plain(key)));
-    let (kinds, keys): (Vec<_>, Vec<_>) = gone.unzip();
-    (!kinds.is_empty()).then(|| Statement::new(STATES_GONE).with(kinds, Type::TEXT_ARRAY).with(keys, Type::TEXT_ARRAY))
+fn states_gone<'b>(backlog: &'b Backlog, region: &'b str) -> Option<Statement<'b>> {
+    let gone: Vec<_> = backlog.states.iter().filter(|(_, json)| json.is_none()).map(|(row, _)| row).collect();
+    (!gone.is_empty()).then(|| {
+        Statement::new(STATES_GONE)
+            .with(gone.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+            .with(gone.iter().map(|(kind, _)| owner(kind, region)).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+            .with(gone.iter().map(|(_, key)| plain(key)).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+    })
 }
 
 fn incidents(backlog: &Backlog) -> Option<Statement<'_>> {

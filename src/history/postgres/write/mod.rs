@@ -1,10 +1,13 @@
 //! One transaction: everything that waits, into its tables.
 //!
+//! In a fleet, it begins with that the leases are still held under which it writes: it fails as a whole where one is not.
+//!
 //! One statement for each kind of row, with a column of values as an array each. All of them leave before the first is answered, from
-//! `BEGIN` to `COMMIT`, so that a transaction takes one round trip. The numbers of runs and changes are locked last, because every other
+//! `BEGIN` to `COMMIT`, so that a transaction takes one round trip. The numbers of runs, changes and facts are locked last, because every other
 //! writer waits for them until the commit; a writer that stops in between is cut off by the server.
 
 mod alert;
+mod fleet;
 mod rest;
 mod run;
 mod statement;
@@ -16,6 +19,7 @@ use std::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::fleet::Fence;
 use crate::history::backlog::Backlog;
 use crate::history::newest_passes::SharedPasses;
 use crate::outcome::{CleanupReport, RunReport};
@@ -40,6 +44,7 @@ struct KnownNames {
 pub(super) struct RowWriter {
     bodies: Bodies,
     passes: SharedPasses,
+    fence: Arc<Fence>,
     known: KnownNames,
     /// The last tick that was written of each slot, by its place in the order.
     orders: HashMap<(CanaryId, u32), u64>,
@@ -56,20 +61,25 @@ struct Learnt {
 }
 
 impl RowWriter {
-    pub(super) fn new(bodies: Bodies, passes: SharedPasses) -> Self {
-        Self { bodies, passes, known: KnownNames::default(), orders: HashMap::new(), early: VecDeque::new() }
+    pub(super) fn new(bodies: Bodies, passes: SharedPasses, fence: Arc<Fence>) -> Self {
+        Self { bodies, passes, fence, known: KnownNames::default(), orders: HashMap::new(), early: VecDeque::new() }
     }
 
     /// Writes all of it or nothing. What somebody waits for is on the server's disk when this returns.
     pub(super) async fn write(&mut self, client: &Client, backlog: &Backlog) -> Result<(), tokio_postgres::Error> {
         let mut learnt = Learnt::default();
         let cleanups = self.cleanups(backlog);
-        let mut statements = self.runs(backlog, &mut learnt);
-        statements.extend(alert::statements(backlog));
-        statements.extend(rest::statements(backlog));
+        let evaluator = backlog.evaluator.filter(|_| backlog.has_evaluation());
+        let fence = Arc::clone(&self.fence);
+        let region = &**fence.region();
+        let mut statements = fleet::fences(&fence, evaluator);
+        statements.extend(self.runs(backlog, &mut learnt));
+        statements.extend(alert::statements(backlog, region));
+        statements.extend(rest::statements(backlog, region));
         statements.extend(rest::cleanups(&cleanups, self.bodies));
         let placed_by = (!cleanups.is_empty()).then(|| statements.len() - 1);
         statements.extend(rest::changes(backlog));
+        statements.extend(fleet::facts(backlog, region));
         let answers = transaction(client, must_last(backlog), &statements).await;
         self.passes.settle(answers.is_ok());
         let answers = answers?;
@@ -86,7 +96,9 @@ impl RowWriter {
         if due.is_empty() {
             return Ok(());
         }
-        let written = transaction(client, Durability::Soon, &[run::passes(&due, self.bodies)]).await;
+        let mut statements = fleet::fences(&self.fence, None);
+        statements.push(run::passes(&due, self.bodies));
+        let written = transaction(client, Durability::Soon, &statements).await;
         self.passes.settle(written.is_ok());
         written.map(drop)
     }
@@ -122,7 +134,8 @@ fn must_last(backlog: &Backlog) -> Durability {
         || !backlog.states.is_empty()
         || !backlog.incidents.is_empty()
         || backlog.tries.len() > 0
-        || !backlog.ledger.is_empty();
+        || !backlog.ledger.is_empty()
+        || !backlog.facts.is_empty();
     if decides { Durability::AtOnce } else { Durability::Soon }
 }
 
@@ -144,8 +157,8 @@ fn run_ids<'r>(reports: impl IntoIterator<Item = &'r RunReport>) -> Vec<Vec<u8>>
     reports.into_iter().map(|report| report.run_id.0.0.to_be_bytes().to_vec()).collect()
 }
 
-/// Holds the numbers of runs and changes until the commit. Both at once and in one order, so that no two writers wait for each other.
+/// Holds the numbers of runs, changes and facts until the commit. All at once and in one order, so that no two writers wait for each other.
 fn lock_numbers<'a>() -> Statement<'a> {
     Statement::new("SELECT last FROM numbers WHERE name = ANY($1) ORDER BY name FOR UPDATE")
-        .with(vec!["changes", "runs"], Type::TEXT_ARRAY)
+        .with(vec!["changes", "facts", "runs"], Type::TEXT_ARRAY)
 }

@@ -21,7 +21,9 @@ const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 
 const LEDGER_GONE: &str = "DELETE FROM ledger WHERE id = ANY($1::text[])";
 
-const LEDGER: &str = "INSERT INTO ledger (id, entry) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
+const LEDGER: &str =
+    "INSERT INTO ledger (id, entry, region) SELECT id, entry, $3 FROM unnest($1::text[], $2::text[]) AS given (id, entry)
+    ON CONFLICT DO NOTHING";
 
 const LEDGER_CHANGES: &str = "UPDATE ledger SET names = coalesce(given.names, ledger.names),
         attempts = ledger.attempts + given.retries, passes = ledger.passes + given.passes,
@@ -75,14 +77,14 @@ const CHANGES: &str = "WITH added AS (
     )
     INSERT INTO changes (id, kind, key) SELECT base + row_number() OVER (), kind, key FROM numbered CROSS JOIN given";
 
-pub(super) fn statements(backlog: &Backlog) -> Vec<Statement<'_>> {
-    let mut statements = ledger(backlog);
+pub(super) fn statements<'b>(backlog: &'b Backlog, region: &'b str) -> Vec<Statement<'b>> {
+    let mut statements = ledger(backlog, region);
     statements.extend(backlog.artifacts.iter().map(artifact));
     statements.extend(observations(&backlog.observations));
     statements
 }
 
-fn ledger(backlog: &Backlog) -> Vec<Statement<'_>> {
+fn ledger<'b>(backlog: &'b Backlog, region: &'b str) -> Vec<Statement<'b>> {
     let (gone, kept): (Vec<_>, Vec<(&String, &LedgerChange)>) = backlog.ledger.iter().partition(|(_, change)| change.gone);
     let mut statements = Vec::new();
     if !gone.is_empty() {
@@ -93,7 +95,8 @@ fn ledger(backlog: &Backlog) -> Vec<Statement<'_>> {
         kept.iter().filter_map(|(id, change)| Some((plain(id), serde_json::to_string(change.entry.as_ref()?).ok()?))).collect();
     if !entries.is_empty() {
         let (ids, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        statements.push(Statement::new(LEDGER).with(ids, Type::TEXT_ARRAY).with(entries, Type::TEXT_ARRAY));
+        let statement = Statement::new(LEDGER).with(ids, Type::TEXT_ARRAY).with(entries, Type::TEXT_ARRAY);
+        statements.push(statement.with(plain(region), Type::TEXT));
     }
     if !kept.is_empty() {
         let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);

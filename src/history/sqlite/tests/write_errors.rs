@@ -15,7 +15,7 @@ use super::super::testing::{
     store_file,
 };
 use super::super::{OpenError, SqliteStore};
-use crate::history::backlog::{Backlog, LedgerChange, QueuedRun, RunRow};
+use crate::history::backlog::{Backlog, LedgerChange, QueuedRun, RunRow, Waiter};
 use crate::history::{Commit, Recorder as _, RunFilter};
 use crate::outcome::{LedgerEnd, Verdict};
 use crate::plan::Retention;
@@ -350,8 +350,6 @@ fn who_waits_no_longer_for_a_store_that_is_away_takes_no_room() {
     assert!(older.waiters.len() < 100 && newer.waiters.len() < 100);
     newer.absorb(older);
     assert!(newer.waiters.len() < 100);
-    newer.waiters.drain(..).for_each(|waiter| {
-        let _ = waiter.send(());
-    });
+    newer.waiters.drain(..).for_each(Waiter::notify);
     assert_eq!(waiting.blocking_recv(), Ok(()), "who does wait is told");
 }
