@@ -6,6 +6,8 @@
 //! and the columns that are searched by. Writers never wait: when too much waits, passed runs are dropped and counted; failures
 //! and transitions never are.
 //!
+//! What the processes of a fleet ask of the store that they share is a port of its own, [`Fleet`], which only [`postgres`] has.
+//!
 //! Beneath lie the stores themselves: [`sqlite`], which only `app` names, and one in memory that tests use. Both pass
 //! `tests::behaviour`, as must a further one. What every store shares is `backlog` (what waits to be written, bounded), `encoding`
 //! (reports and durations in few bytes) and `retention_clock` (which clock retention goes by).

@@ -12,6 +12,8 @@
 //!   them passes none over.
 //! - Runs lie in partitions by how long they are kept and by when they were due ([`partitions`]); what is old goes with its partition, up
 //!   to a partition's length later than in a file.
+//! - In a fleet each process is of a region, and has states, ticks and a cleanup ledger of its own. Who may write what is decided by
+//!   leases, which every transaction is checked against where it begins ([`fleet`]).
 //! - Texts have no zero byte in PostgreSQL: [`text::plain`] puts the replacement character in its place.
 //!
 //! One more table is a migration in [`schema`], what writes it in `write`, what reads it in `reader`, and what removes it in

@@ -115,8 +115,7 @@ impl PostgresStore {
             .build()
             .map_err(OpenError::Thread)?;
         let rows = RowWriter::new(retention.bodies, passes, Arc::clone(&fence));
-        let writer =
-            Writer::new(store, retention, runtime, writing, Arc::clone(&queue), Arc::clone(&health), Arc::clone(&fence), rows);
+        let writer = Writer::new(store, retention, runtime, writing, Arc::clone(&queue), Arc::clone(&health), rows);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(StoreHandles { queue, health, readers, fleet: Arc::new(fleet), fence })))
     }

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::connection::{Connection, QueryError};
-use super::fleet::{Fence, Refusal};
+use super::fleet::Refusal;
 use super::housekeep::HousekeepRound;
 use super::write::RowWriter;
 use crate::history::backlog::{Backlog, Queue, Waiter, Work};
@@ -73,7 +73,6 @@ pub(super) struct Writer {
     pool: Pool,
     queue: Arc<Queue>,
     health: Arc<Health>,
-    fence: Arc<Fence>,
     rows: RowWriter,
     failures: u32,
 }
@@ -102,11 +101,10 @@ impl Writer {
         pool: Pool,
         queue: Arc<Queue>,
         health: Arc<Health>,
-        fence: Arc<Fence>,
         rows: RowWriter,
     ) -> Self {
         gauge!(WRITABLE).set(1.0);
-        Self { label, retention, runtime, pool, queue, health, fence, rows, failures: 0 }
+        Self { label, retention, runtime, pool, queue, health, rows, failures: 0 }
     }
 
     /// Writes until the end.
@@ -149,7 +147,7 @@ impl Writer {
 
     /// Writes, or gives back and waits. False if it is too late to try again.
     fn write(&mut self, mut backlog: Backlog) -> bool {
-        if backlog.evaluator.is_some() && backlog.evaluator <= self.fence.fenced().evaluator {
+        if backlog.evaluator.is_some() && backlog.evaluator <= self.rows.fence().fenced().evaluator {
             backlog.drop_evaluation();
         }
         match self.try_write(&backlog) {
@@ -189,7 +187,7 @@ impl Writer {
     /// Another process evaluates: its rows are not overwritten, and all others are written at once.
     fn without_evaluation(&mut self, mut backlog: Backlog) -> bool {
         warn!(store = %self.label, "another instance evaluates now; what this one has not written of its evaluation is dropped");
-        self.fence.lose_evaluator(backlog.evaluator);
+        self.rows.fence().lose_evaluator(backlog.evaluator);
         backlog.drop_evaluation();
         self.write(backlog)
     }
@@ -198,9 +196,9 @@ impl Writer {
     fn lose_region(&mut self) {
         error!(
             store = %self.label,
-            "another instance probes {} now; what this one has not written is dropped", self.fence.region()
+            "another instance probes {} now; what this one has not written is dropped", self.rows.fence().region()
         );
-        self.fence.lose_region();
+        self.rows.fence().lose_region();
         self.queue.refuse();
     }
 
@@ -216,7 +214,7 @@ impl Writer {
 
     /// Writes passed runs that are only held so far. If that fails, they stay held.
     fn write_passes(&mut self, all: bool, most: usize) {
-        if self.fence.fenced().region {
+        if self.rows.fence().fenced().region {
             return;
         }
         let Self { runtime, pool, rows, .. } = self;

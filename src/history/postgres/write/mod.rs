@@ -65,6 +65,11 @@ impl RowWriter {
         Self { bodies, passes, fence, known: KnownNames::default(), orders: HashMap::new(), early: VecDeque::new() }
     }
 
+    /// What it writes under.
+    pub(super) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
     /// Writes all of it or nothing. What somebody waits for is on the server's disk when this returns.
     pub(super) async fn write(&mut self, client: &Client, backlog: &Backlog) -> Result<(), tokio_postgres::Error> {
         let mut learnt = Learnt::default();
