@@ -1,7 +1,7 @@
 //! Leases: taking, renewing and releasing them, all by the clock of the server.
 //!
-//! A renewal changes no column of a key and a takeover does (the epoch), so that a takeover waits for a commit under the lease and a
-//! renewal does not. Who asks for a lease that another one holds locks nothing.
+//! A takeover locks the lease's row as a whole and a renewal does not, so that a takeover waits for a commit under the lease and a renewal
+//! does not. Who asks for a lease that another one holds locks nothing.
 
 use std::time::Duration;
 
@@ -20,23 +20,25 @@ const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '2s'";
 const TAKE: &str = "WITH kept AS (
         UPDATE leases SET info = $3, renewed = clock_timestamp(), until = clock_timestamp() + $4 * interval '1 millisecond'
         WHERE name = $1 AND holder = $2 RETURNING epoch
+    ), free AS (
+        SELECT name FROM leases WHERE name = $1 AND holder <> $2 AND until < clock_timestamp() FOR UPDATE
     ), taken AS (
-        INSERT INTO leases AS own (name, holder, info, epoch, renewed, until)
+        UPDATE leases AS own SET holder = $2, info = $3, epoch = epoch + 1, renewed = clock_timestamp(),
+            until = clock_timestamp() + $4 * interval '1 millisecond'
+        FROM free WHERE own.name = free.name RETURNING epoch
+    ), made AS (
+        INSERT INTO leases (name, holder, info, epoch, renewed, until)
         SELECT $1, $2, $3, 1, clock_timestamp(), clock_timestamp() + $4 * interval '1 millisecond'
-        WHERE NOT EXISTS (SELECT 1 FROM kept)
-            AND NOT EXISTS (SELECT 1 FROM leases WHERE name = $1 AND until >= clock_timestamp())
-        ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, info = excluded.info, epoch = own.epoch + 1,
-            renewed = clock_timestamp(), until = clock_timestamp() + $4 * interval '1 millisecond'
-            WHERE own.until < clock_timestamp()
-        RETURNING epoch
+        WHERE NOT EXISTS (SELECT 1 FROM leases WHERE name = $1)
+        ON CONFLICT (name) DO NOTHING RETURNING epoch
     )
-    SELECT coalesce((SELECT epoch FROM kept), (SELECT epoch FROM taken)),
+    SELECT coalesce((SELECT epoch FROM kept), (SELECT epoch FROM taken), (SELECT epoch FROM made)),
         other.holder, greatest(0, extract(epoch FROM other.until - now.at) * 1000)::bigint,
         floor(extract(epoch FROM now.at) * 1000)::bigint
     FROM (SELECT clock_timestamp() AS at) AS now
     LEFT JOIN leases AS other ON other.name = $1 AND other.holder <> $2 AND other.until >= now.at";
 
-/// No column of a key changes here, either.
+/// It waits for no commit, either.
 const RELEASE: &str = "UPDATE leases SET until = 'epoch' WHERE name = $1 AND holder = $2";
 
 const ALL: &str = "SELECT name, holder, epoch, info,

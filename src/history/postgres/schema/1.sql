@@ -255,12 +255,10 @@ CREATE TABLE leases (
     -- Counts the holders.
     epoch bigint NOT NULL,
     renewed timestamptz NOT NULL,
-    until timestamptz NOT NULL,
-    -- Makes the epoch part of a key, so that `fence` keeps another holder off and not a renewal.
-    UNIQUE (name, epoch)
+    until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 -- Refuses what is written under a lease that another one has taken over. A takeover waits for the end of a transaction that came through
--- here, and what comes here later sees the takeover.
+-- here, and what comes here later sees the takeover. A takeover locks the row FOR UPDATE; a renewal, which does not, goes on meanwhile.
 CREATE FUNCTION fence(lease text, held bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM leases WHERE name = lease AND epoch = held FOR KEY SHARE;

@@ -86,7 +86,10 @@ async fn a_commit_waits_for_a_takeover_under_way_and_is_refused_when_that_is_don
     let epoch = held(&store, region("eu"), "A").await;
     store.hold_region(epoch);
     let by_hand = connect(&database).await;
-    by_hand.batch_execute("BEGIN; UPDATE leases SET holder = 'B', epoch = epoch + 1").await.unwrap();
+    by_hand
+        .batch_execute("BEGIN; SELECT 1 FROM leases FOR UPDATE; UPDATE leases SET holder = 'B', epoch = epoch + 1")
+        .await
+        .unwrap();
     let mut written = store.commit(fact("a", None, true));
     assert!(tokio::time::timeout(Duration::from_millis(500), &mut written).await.is_err());
     by_hand.batch_execute("COMMIT").await.unwrap();
