@@ -29,6 +29,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod export;
+pub mod fleet;
 pub mod history;
 pub mod outcome;
 pub mod plan;

@@ -18,12 +18,13 @@ use crate::plan::{Alerting, CanaryId, Channel};
 use super::Scope;
 use super::channel::Sender;
 use super::evaluate::{Backlog, Effects, Evaluator, Event, OutgoingTry};
-use super::inbox::{Command, Inbox};
+use super::inbox::{Command, Inbox, TakeOver};
 use super::tries::{Outcome, Refusal, RefusalKind};
 use crate::alert::moment::Clock;
 
-/// How long a try waits to be durable before it leaves anyway.
-const DURABLE_WITHIN: Duration = Duration::from_millis(40);
+/// How long a try waits to be durable before it leaves anyway: in a process that is alone, and in a fleet, whose store is further
+/// away.
+const DURABLE_WITHIN: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(500));
 /// Commands handled before their effects are written and sent.
 const AT_ONCE: usize = 256;
 /// How long passed runs may wait for others, so that the thread does not wake up for each. Nothing else waits.
@@ -35,14 +36,30 @@ pub(super) const ROUND: Duration = Duration::from_secs(1);
 /// Brings the next run of a canary forward.
 pub(super) type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
 
+/// Whether this process may speak for its fleet now.
+pub(super) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A completed try: its channel, its id and its outcome.
 type Answer = (Arc<str>, String, Outcome);
+
+/// What became of a commit by the time at which its tries leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// It is durable, or nothing depends on that.
+    Durable,
+    /// It was handed to the store, which has not answered yet.
+    Late,
+    /// It will not be written.
+    Refused,
+}
 
 /// The outputs besides the channels.
 pub(super) struct Outputs {
     pub(super) shown: watch::Sender<Backlog>,
     pub(super) bring_forward: Arc<RwLock<Option<BringForward>>>,
     pub(super) alert_states: Arc<dyn AlertStateSink>,
+    /// Absent in a process that is alone, which always may.
+    pub(super) may_send: Option<MaySend>,
 }
 
 /// The evaluator with what carries out its effects.
@@ -79,7 +96,9 @@ impl EventLoop {
     /// Runs until it is asked to stop.
     pub(super) async fn run(mut self, inbox: &Inbox) {
         let sender = self.sender.clone();
-        let repeating = tokio::spawn(async move { sender.keep_alive().await });
+        let may_send = self.outputs.may_send.clone();
+        let repeating =
+            tokio::spawn(async move { sender.keep_alive(|| may_send.as_ref().is_none_or(|may_send| may_send())).await });
         let mut commands = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
         loop {
@@ -148,7 +167,11 @@ impl EventLoop {
                 let _ = reply.send(self.evaluator.close(&incident, &by, &why, now));
             }
             Command::Status(reply) => {
-                let _ = reply.send(self.evaluator.status(now));
+                let _ = reply.send((self.evaluator.status(now), self.evaluator.evaluates()));
+            }
+            Command::StatusOf(evaluation, reply) => {
+                let (remembered, facts) = &*evaluation;
+                let _ = reply.send(self.evaluator.status_of(remembered, facts.clone(), now));
             }
             Command::Apply { plan, alerting, secrets, found } => {
                 let mended = self.mended(&alerting, &secrets);
@@ -163,6 +186,19 @@ impl EventLoop {
                 self.sender.apply(&self.alerting, &self.secrets);
                 self.evaluator.take(Event::Mended(mended), now);
             }
+            Command::TakeOver(with) => {
+                let TakeOver { epoch, remembered, facts } = *with;
+                self.evaluator.take_over(epoch, &remembered, facts, now);
+            }
+            Command::StandDown => {
+                self.evaluator.stand_down(now);
+                self.sender.release();
+            }
+            Command::Alone(ago) => {
+                self.sender.release();
+                self.evaluator.alone(now.steady.saturating_sub(ago), now);
+            }
+            Command::Rejoin => self.evaluator.rejoins(now),
             Command::Stop { within, reply } => return Some((within, reply)),
         }
         None
@@ -180,9 +216,9 @@ impl EventLoop {
     /// Carries out effects: tries leave once they are durable, or after a moment in any case.
     async fn act(&mut self, effects: Effects) {
         let Effects { commit, tries, held, wanted, forgotten, canaries, probes, scopes } = effects;
-        self.write(commit).await;
+        let written = self.write(commit, !tries.is_empty()).await;
         for outgoing in tries {
-            self.send(outgoing);
+            self.send(outgoing, written);
         }
         for held in held {
             self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
@@ -212,28 +248,52 @@ impl EventLoop {
         }
     }
 
-    async fn write(&mut self, commit: Commit) {
+    /// Writes what was decided. If something is to leave because of it, waits until it is durable, but not for long.
+    async fn write(&mut self, commit: Commit, leaves: bool) -> Written {
         if commit.is_empty() {
-            return;
+            return Written::Durable;
         }
         if !commit.is_urgent() {
             self.store.record(commit);
-            return;
+            return Written::Durable;
         }
         let mut durable = self.store.commit(commit);
+        let in_fleet = self.outputs.may_send.is_some();
+        if in_fleet && !leaves {
+            return Written::Late;
+        }
         let stands = self.late.as_mut().is_some_and(|late| matches!(late.try_recv(), Err(TryRecvError::Empty)));
-        if stands {
-            counter!("serinus_store_late_commits_total").increment(1);
-        } else if tokio::time::timeout(DURABLE_WITHIN, &mut durable).await.is_err() {
-            counter!("serinus_store_late_commits_total").increment(1);
-            self.late = Some(durable);
-        } else {
-            self.late = None;
+        let within = if in_fleet { DURABLE_WITHIN.1 } else { DURABLE_WITHIN.0 };
+        let waited = if stands { None } else { tokio::time::timeout(within, &mut durable).await.ok() };
+        match waited {
+            Some(Ok(())) => {
+                self.late = None;
+                Written::Durable
+            }
+            // The store has ended, or another process evaluates by now.
+            Some(Err(_)) => {
+                self.late = None;
+                Written::Refused
+            }
+            None => {
+                counter!("serinus_store_late_commits_total").increment(1);
+                if !stands {
+                    self.late = Some(durable);
+                }
+                Written::Late
+            }
         }
     }
 
-    fn send(&mut self, outgoing: OutgoingTry) {
+    fn send(&mut self, outgoing: OutgoingTry, written: Written) {
         let OutgoingTry { attempt, message, opens, shortest } = outgoing;
+        let may_send = |may_send: &MaySend| written != Written::Refused && may_send();
+        if !self.evaluator.speaks_alone() && !self.outputs.may_send.as_ref().is_none_or(may_send) {
+            let message = "this process may not speak for the fleet: the store did not confirm its lease".to_owned();
+            let outcome = Outcome::Refused(Refusal { message, kind: RefusalKind::Unreachable });
+            let (channel, id) = (attempt.channel, attempt.id);
+            return self.evaluator.take(Event::Completed { channel, id, outcome, chance: fastrand::f64() }, self.clock.now());
+        }
         let (sender, channel, id) = (self.sender.clone(), Arc::clone(&attempt.channel), attempt.id.clone());
         let whose = (Arc::clone(&channel), id.clone());
         let flight = self.flights.spawn(async move {

@@ -287,6 +287,15 @@ impl Fact {
         }
     }
 
+    /// Makes no time of it later than now: it may come from a process whose clock is ahead.
+    pub fn not_after(&mut self, now: Duration) {
+        self.since = self.since.min(now);
+        self.last_failed = self.last_failed.map(|at| at.min(now));
+        if let Some(last) = &mut self.last {
+            (last.started, last.ended) = (last.started.min(now), last.ended.min(now));
+        }
+    }
+
     /// Its level, while it fails.
     pub fn level(&self) -> Option<Level> {
         match self.state {

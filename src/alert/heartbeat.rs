@@ -19,6 +19,8 @@ use crate::plan::expr::Destination;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each sign is there or not, whatever the others are")]
 pub struct Signs {
+    /// Whether this process evaluates: the one of its fleet that does, or alone.
+    pub evaluates: bool,
     /// Ticks start when they are due.
     pub ticks_on_time: bool,
     /// Finished runs reach the conditions, and timers are handled on time.
@@ -42,6 +44,7 @@ impl Signs {
     pub fn missing(self, patience: Duration, now: Duration) -> Vec<&'static str> {
         let overdue = |since: Option<Duration>, patience| since.is_some_and(|since| since + patience <= now);
         let signs = [
+            (!self.evaluates, "another process of the fleet evaluates"),
             (!self.ticks_on_time, "ticks are late"),
             (!self.conditions_evaluated, "conditions are not evaluated"),
             (!self.run_ended && overdue(self.run_expected, Duration::ZERO), "no run that counts has ended since the start"),
@@ -110,6 +113,7 @@ mod tests {
         conditions_evaluated: true,
         run_ended: false,
         run_expected: None,
+        evaluates: true,
         should_run: 9,
         without_data: 0,
         page_unrouted: false,

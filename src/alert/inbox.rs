@@ -11,6 +11,7 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::sync::{Notify, oneshot};
 
+use crate::history::{Epoch, FactView, StartState};
 use crate::outcome::{MayShed, MissedTicks, Reason, RunReport, Secrets, Verdict, canaries_to_shed};
 use crate::plan::{Alerting, CanaryId, Plan};
 
@@ -21,6 +22,19 @@ use super::status::Status;
 /// Runs that may wait before some are dropped.
 const BEHIND: usize = 50_000;
 
+/// What whoever evaluates has written, and the facts of other regions.
+pub(super) type Evaluation = (StartState, Vec<FactView>);
+
+/// What a process begins to evaluate with.
+pub(super) struct TakeOver {
+    /// That of the evaluator's lease.
+    pub(super) epoch: Epoch,
+    /// What the store remembers.
+    pub(super) remembered: StartState,
+    /// The facts of other regions.
+    pub(super) facts: Vec<FactView>,
+}
+
 /// A command to the task.
 pub(super) enum Command {
     /// Something happened.
@@ -29,12 +43,22 @@ pub(super) enum Command {
     Acknowledge { incident: String, by: String, reason: Option<String>, reply: oneshot::Sender<Acked> },
     /// Somebody says that an incident is over.
     Close { incident: String, by: String, why: String, reply: oneshot::Sender<Closed> },
-    /// Asks for the status.
-    Status(oneshot::Sender<Status>),
+    /// Asks for the status, and whether this process knows the incidents by itself.
+    Status(oneshot::Sender<(Status, bool)>),
+    /// Asks for the status as whoever evaluates knows it.
+    StatusOf(Arc<Evaluation>, oneshot::Sender<Status>),
     /// Applies another plan and other channels; `found` by the file watch and not requested.
     Apply { plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>, found: bool },
     /// Other secrets hold from now on.
     Secrets(Arc<Secrets>),
+    /// This process evaluates for its fleet from now on.
+    TakeOver(Box<TakeOver>),
+    /// Another process does.
+    StandDown,
+    /// The store has not answered for so long: this process speaks for its own region.
+    Alone(Duration),
+    /// The store answers again.
+    Rejoin,
     /// Stops, with this much time for tries in flight.
     Stop { within: Duration, reply: oneshot::Sender<usize> },
 }
@@ -179,8 +203,13 @@ fn as_run(command: &Command) -> Option<&Arc<RunReport>> {
         | Command::Acknowledge { .. }
         | Command::Close { .. }
         | Command::Status(_)
+        | Command::StatusOf(..)
         | Command::Apply { .. }
         | Command::Secrets(_)
+        | Command::TakeOver(_)
+        | Command::StandDown
+        | Command::Alone(_)
+        | Command::Rejoin
         | Command::Stop { .. } => None,
     }
 }

@@ -77,6 +77,8 @@ impl Mute {
 /// The result of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acked {
+    /// Another process of the fleet evaluates, and has to be asked.
+    Elsewhere,
     /// No such incident is open.
     Unknown,
     /// No channel took anything of it, so there is nothing to acknowledge.
@@ -100,6 +102,8 @@ pub enum Acked {
 /// The result of closing an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
+    /// Another process of the fleet evaluates, and has to be asked.
+    Elsewhere,
     /// No such incident is open.
     Unknown,
     /// These still fail, and are neither muted nor without data.

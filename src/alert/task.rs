@@ -12,14 +12,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::thread::{AtomicInstant, spawn_vital};
-use crate::history::{Recorder, StartState};
+use crate::history::{Epoch, FactView, ReadFuture, Recorder, StartState};
 use crate::outcome::{AlertStateSink, CleanupReport, LinkKey, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
+use super::FactKey;
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
-use super::event_loop::{BringForward, EventLoop, Outputs, ROUND};
-use super::inbox::{Command, Inbox};
+use super::event_loop::{BringForward, EventLoop, MaySend, Outputs, ROUND};
+use super::inbox::{Command, Inbox, TakeOver};
 use super::mute::{Acked, Closed, Mute};
 use super::muting::Paused;
 use super::status::Status;
@@ -47,8 +48,23 @@ pub struct AlertParts {
     pub mutes: Vec<Mute>,
     /// Receives the state of canaries and probes.
     pub alert_states: Arc<dyn AlertStateSink>,
+    /// The part in a fleet; there is none if absent, and this process evaluates what it finds.
+    pub fleet: Option<FleetPart>,
     /// Signs the links of messages; they ask for a log-in if absent.
     pub links: Option<LinkKey>,
+}
+
+/// Reads what whoever evaluates has written.
+pub type ReadEvaluation = Arc<dyn Fn() -> ReadFuture<Arc<(StartState, Vec<FactView>)>> + Send + Sync>;
+
+/// What a process of a fleet starts with.
+pub struct FleetPart {
+    /// The keys under which the store has facts of this process's region that are not well.
+    pub reported: Vec<String>,
+    /// Whether this process may speak for the fleet now, by its own steady clock.
+    pub may_send: MaySend,
+    /// Reads what whoever evaluates has written.
+    pub read: ReadEvaluation,
 }
 
 /// The handle of the task: a sink for runs, and verbs. Clones are handles of the same task.
@@ -59,6 +75,7 @@ pub struct Alerts {
     round: Arc<AtomicInstant>,
     backlog: watch::Receiver<Backlog>,
     secrets: Arc<RwLock<Arc<Secrets>>>,
+    read: Option<ReadEvaluation>,
     bring_forward: Arc<RwLock<Option<BringForward>>>,
 }
 
@@ -83,6 +100,7 @@ impl Alerts {
             round: Arc::clone(&round),
             backlog,
             secrets: Arc::new(RwLock::new(Arc::clone(&parts.secrets))),
+            read: parts.fleet.as_ref().map(|fleet| Arc::clone(&fleet.read)),
             bring_forward: Arc::default(),
         };
         let bring_forward = Arc::clone(&alerts.bring_forward);
@@ -99,10 +117,17 @@ impl Alerts {
                 paused,
                 mutes,
                 alert_states,
+                fleet,
                 links,
             } = parts;
             let clock = Clock::start();
-            let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
+            let (mut evaluator, may_send) = match fleet {
+                Some(FleetPart { reported, may_send, read: _ }) => {
+                    let reported = reported.into_iter().filter_map(|key| FactKey::try_from(key).ok()).collect();
+                    (Evaluator::in_fleet(&plan, &alerting, &remembered, reported, clock.now()), Some(may_send))
+                }
+                None => (Evaluator::new(&plan, &alerting, &remembered, clock.now()), None),
+            };
             if let Some(links) = links {
                 evaluator.sign_links(links);
             }
@@ -111,7 +136,7 @@ impl Alerts {
             }
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
-                let outputs = Outputs { shown, bring_forward, alert_states };
+                let outputs = Outputs { shown, bring_forward, alert_states, may_send };
                 EventLoop::new(evaluator, sender, (alerting, secrets), store, clock, round, outputs).run(&inbox).await;
             });
             inbox.close();
@@ -133,11 +158,43 @@ impl Alerts {
         answer.await.ok()
     }
 
-    /// How everything stands; `None` if the service is stopping.
+    /// How everything stands; `None` if the service is stopping, or if another process evaluates and the store does not say what.
     pub async fn status(&self) -> Option<Status> {
         let (reply, answer) = oneshot::channel();
         self.inbox.tell(Command::Status(reply));
-        answer.await.ok()
+        let (status, evaluates) = answer.await.ok()?;
+        let Some(read) = self.read.as_ref().filter(|_| !evaluates) else { return Some(status) };
+        match read().await {
+            Ok(evaluation) => {
+                let (reply, answer) = oneshot::channel();
+                self.inbox.tell(Command::StatusOf(evaluation, reply));
+                answer.await.ok()
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what the fleet's incidents are cannot be read");
+                None
+            }
+        }
+    }
+
+    /// This process evaluates for its fleet from now on: with what the store remembers, and the facts of other regions.
+    pub fn take_over(&self, epoch: Epoch, remembered: StartState, facts: Vec<FactView>) {
+        self.inbox.tell(Command::TakeOver(Box::new(TakeOver { epoch, remembered, facts })));
+    }
+
+    /// Another process evaluates for the fleet from now on.
+    pub fn stand_down(&self) {
+        self.inbox.tell(Command::StandDown);
+    }
+
+    /// The store of the fleet has not answered for so long: this process tells what fails in its own region.
+    pub fn alone(&self, since: Duration) {
+        self.inbox.tell(Command::Alone(since));
+    }
+
+    /// The store of the fleet answers again.
+    pub fn rejoin(&self) {
+        self.inbox.tell(Command::Rejoin);
     }
 
     /// Pages that leave from now on use these secrets.

@@ -116,6 +116,7 @@ impl Demo {
             jobs: Vec::new(),
             store,
             engine: Some(Engine::clone(&runner)),
+            fleet: None,
             self_check: None,
             source: None,
         })

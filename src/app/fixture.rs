@@ -45,6 +45,7 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
         log_format: LogFormat::Human,
         alerting: Arc::default(),
         store: None,
+        fleet: None,
         self_check: None,
         heartbeat: None,
         status_page: None,

@@ -14,12 +14,18 @@ use crate::schedule::Scheduler;
 pub(super) struct HeartbeatTask(JoinHandle<()>);
 
 impl HeartbeatTask {
-    /// Pings from now on, on the runtime it is called on.
-    pub(super) fn start(heartbeat: Arc<Heartbeat>, client: HttpClient, scheduler: Scheduler, alerts: Alerts) -> Self {
+    /// Pings from now on, on the runtime it is called on, while this process `evaluates`.
+    pub(super) fn start(
+        heartbeat: Arc<Heartbeat>,
+        client: HttpClient,
+        scheduler: Scheduler,
+        alerts: Alerts,
+        evaluates: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
         let of_the_day = alerts.clone();
         let missing = move || {
             let backlog = alerts.backlog();
-            let signs = backlog.signs(scheduler.punctual(), alerts.evaluating());
+            let signs = backlog.signs(evaluates(), scheduler.punctual(), alerts.evaluating());
             signs.missing(backlog.escalate_after, backlog.seen)
         };
         Self(tokio::spawn(beat(client, heartbeat, move || of_the_day.secrets(), missing)))

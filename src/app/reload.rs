@@ -49,6 +49,8 @@ pub struct ConfigSource {
 #[derive(Clone)]
 pub(super) struct ActiveConfig {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
+    /// What people look at: that plan, or that of the whole fleet.
+    pub(super) shown: Arc<RwLock<Arc<Plan>>>,
     pub(super) alerting: Arc<RwLock<Arc<Alerting>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
@@ -63,6 +65,7 @@ impl ActiveConfig {
     pub(super) fn new(service: &Service, hosts: Arc<Hosts>, status_page: Arc<StatusPages>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(&service.plan))),
+            shown: Arc::new(RwLock::new(shown(service))),
             alerting: Arc::new(RwLock::new(Arc::clone(&service.alerting))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
@@ -70,6 +73,11 @@ impl ActiveConfig {
             status_page,
         }
     }
+}
+
+/// What people look at.
+fn shown(service: &Service) -> Arc<Plan> {
+    if service.fleet.is_some() { service.plan.of_fleet() } else { Arc::clone(&service.plan) }
 }
 
 /// The longest a configuration is read before that is given up: ten thousand probe files take a tenth of a second.
@@ -309,6 +317,7 @@ impl Reloader {
             message.extend(["; a restart is needed for changes of ", &changed.join(", ")]);
         }
         *self.active.alerting.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&service.alerting);
+        *self.active.shown.write().unwrap_or_else(PoisonError::into_inner) = shown(service);
         *self.active.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.active.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         Reloaded { applied: true, message, diagnostics: self.brief(diagnostics) }
@@ -354,7 +363,7 @@ fn errors(diagnostics: &Diagnostics) -> String {
 
 /// What only a restart changes.
 fn fixed(service: &Service) -> Vec<(&'static str, String)> {
-    let Service { plan, listen, traces, log_format, alerting: _, store, self_check, heartbeat, status_page } = service;
+    let Service { plan, listen, traces, log_format, alerting: _, store, fleet, self_check, heartbeat, status_page } = service;
     let crate::plan::Limits {
         concurrent_runs: _,
         step_timeout,
@@ -370,6 +379,7 @@ fn fixed(service: &Service) -> Vec<(&'static str, String)> {
         ("traces", format!("{traces:?}")),
         ("log_format", format!("{log_format:?}")),
         ("store", format!("{store:?}")),
+        ("fleet", format!("{fleet:?}")),
         ("self_check", format!("{self_check:?}")),
         ("heartbeat", format!("{heartbeat:?}")),
         ("where the status page is", format!("{:?}", status_page.as_ref().map(|page| &page.place))),

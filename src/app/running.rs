@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
-use crate::alert::{AlertParts, Alerts};
-use crate::history::{ReadError, StartState, Store};
+use crate::alert::{AlertParts, Alerts, FleetPart};
+use crate::fleet::Keeper;
+use crate::history::{Fleet, ReadError, StartState, Store};
 use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
 use crate::plan::{ListenToken, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
@@ -26,6 +27,7 @@ use super::certificates::CertificateSink;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
 use super::leaks::{self, Sweeping};
+use super::membership::Membership;
 use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
@@ -48,6 +50,8 @@ pub struct ServiceParts {
     pub jobs: Vec<Job>,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
+    /// What the processes that share the store agree on; absent where no other uses it.
+    pub fleet: Option<Arc<dyn Fleet>>,
     /// Undoes what earlier runs left; nobody does if absent.
     pub engine: Option<Engine>,
     /// Tells whether the network is there.
@@ -124,6 +128,15 @@ impl Running {
         verb(self.reloader.clone())().await.applied
     }
 
+    /// Resolves when another instance probes this one's region: this one has to stop, and may stand by.
+    pub async fn lost(&self) {
+        let Some(mut lost) = self.started.keeper.as_ref().map(Keeper::lost) else { return std::future::pending().await };
+        // Its task never ends by itself.
+        if lost.wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Where the listener answers.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -173,9 +186,8 @@ impl Listeners {
 
 /// Starts everything in order and notes it in `started`.
 async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
-    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, engine, self_check, source } = parts;
-    let now = SystemTime::now();
-    let start_state = store.start_state(now).await.map_err(StartError::Store)?;
+    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, fleet, engine, self_check, source } = parts;
+    let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
     let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
@@ -199,6 +211,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
+    let (start_state, membership, part) = joined(fleet, &service, &store, start_state, started).await?;
+    let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
     let pauses = restored_pauses(&start_state.states, &service.plan, now);
@@ -216,6 +230,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
         alert_states: telemetry.metrics().clone(),
+        fleet: part,
         links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
@@ -233,16 +248,14 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let sweeping = engine
         .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
     jobs.extend(sweeping.as_ref().map(Sweeping::job));
-    let reloader = source.map(|source| {
-        let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
-        let handles = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
-        Arc::new(Reloader::new(source, &service, active.clone(), handles, last_seen_log))
-    });
+    let targets = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts: alerts.clone(), recorder: store.clone() };
+    let reloader = source.map(|source| Arc::new(Reloader::new(source, &service, active.clone(), targets, last_seen_log)));
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts);
+    started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts, membership.as_ref());
+    started.keeper = membership.map(|membership| membership.keep(store.clone(), alerts.clone()));
     let handles = Arc::new(Api {
-        plan: active.plan,
+        plan: active.shown,
         reader: store.clone(),
         follower: store.clone(),
         ledger: store.clone(),
@@ -274,6 +287,23 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     Ok(Begun { address, access, reloader })
 }
 
+/// Waits for the region of this process, where it is one of a fleet. What the store remembers is read again then, since another instance
+/// has written meanwhile.
+async fn joined(
+    fleet: Option<Arc<dyn Fleet>>,
+    service: &Service,
+    store: &Arc<dyn Store>,
+    before: StartState,
+    started: &Started,
+) -> Result<(StartState, Option<Membership>, Option<FleetPart>), StartError> {
+    let Some((fleet, settings)) = fleet.zip(service.fleet.clone()) else { return Ok((before, None, None)) };
+    // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
+    started.server.iter().for_each(|server| server.set_ready(true));
+    let membership = Membership::begin(fleet, settings, &service.plan).await;
+    let part = membership.part(store.clone()).await.map_err(StartError::Store)?;
+    Ok((store.start_state(SystemTime::now()).await.map_err(StartError::Store)?, Some(membership), Some(part)))
+}
+
 /// Who is told of finished runs: the service's own parts first.
 fn with_own(
     others: Vec<Arc<dyn OutcomeSink>>,
@@ -288,9 +318,17 @@ fn with_own(
 }
 
 /// The task that asks the dead-man's switch, where there is one.
-fn heartbeat(service: &Service, client: &HttpClient, scheduler: &Scheduler, alerts: &Alerts) -> Option<HeartbeatTask> {
+fn heartbeat(
+    service: &Service,
+    client: &HttpClient,
+    scheduler: &Scheduler,
+    alerts: &Alerts,
+    membership: Option<&Membership>,
+) -> Option<HeartbeatTask> {
     let heartbeat = service.heartbeat.clone()?;
-    Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone()))
+    let evaluates = membership.map(Membership::evaluates);
+    let evaluates = move || evaluates.as_ref().is_none_or(|evaluates| evaluates());
+    Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone(), evaluates))
 }
 
 /// Who may do what, and the key of links in pages; the key of the store is made at the first start.
@@ -460,6 +498,7 @@ mod tests {
             watchers: vec![watcher],
             jobs: Vec::new(),
             store: Arc::new(MemoryStore::default()),
+            fleet: None,
             engine: None,
             self_check: None,
             source: None,

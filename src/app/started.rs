@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::alert::AlertThread;
+use crate::fleet::Keeper;
 use crate::history::Store;
 use crate::plan::Limits;
 use crate::run::SelfCheck;
@@ -44,6 +45,7 @@ pub(super) struct Started {
     pub(super) self_check: Option<SelfCheck>,
     pub(super) config_watcher: Option<ConfigWatcher>,
     pub(super) heartbeat_task: Option<HeartbeatTask>,
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Started {
@@ -81,6 +83,10 @@ impl Started {
             // It keeps its own time, and is given a moment more to say how it went.
             let close = storage::close(store, LAST_ROWS).map(|all| written = all);
             stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
+        }
+        // Whoever takes over finds everything that this process has written.
+        if let Some(keeper) = self.keeper {
+            stopping.stage("leases", LAST_ANSWERS, keeper.stop()).await;
         }
         if let Some(check) = self.self_check {
             stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;

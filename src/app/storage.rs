@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 
-use crate::history::Store;
 use crate::history::postgres::{self, PostgresStore};
 use crate::history::sqlite::{self, SqliteStore};
-use crate::plan::{StorePlace, StoreSettings};
+use crate::history::{Fleet, Store};
+use crate::plan::{FleetSettings, StorePlace, StoreSettings};
 use crate::schedule::Job;
 
 /// Why a store cannot be used.
@@ -35,15 +35,27 @@ impl OpenError {
     }
 }
 
-/// Opens the store of a configuration. `region` is the one that this process of a fleet probes from.
+/// A store, and what the processes that share it agree on through it.
+pub struct OpenedStore {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Absent where no other process uses it.
+    pub fleet: Option<Arc<dyn Fleet>>,
+}
+
+/// Opens the store of a configuration, for a process that is called `member` in its fleet.
 ///
 /// # Errors
 /// Where it cannot be used; see [`OpenError`].
-pub async fn open_store(settings: &StoreSettings, region: Option<Arc<str>>) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open_store(settings: &StoreSettings, member: Option<&FleetSettings>) -> Result<OpenedStore, OpenError> {
     let now = SystemTime::now();
     Ok(match &settings.place {
-        StorePlace::File(path) => Arc::new(SqliteStore::open(path, settings.retention, now)?),
-        StorePlace::Database(url) => Arc::new(PostgresStore::open(url, settings.retention, region, now).await?),
+        StorePlace::File(path) => OpenedStore { store: Arc::new(SqliteStore::open(path, settings.retention, now)?), fleet: None },
+        StorePlace::Database(url) => {
+            let region = member.map(|member| Arc::clone(&member.member));
+            let store = Arc::new(PostgresStore::open(url, settings.retention, region, now).await?);
+            OpenedStore { store: store.clone(), fleet: Some(store) }
+        }
     })
 }
 

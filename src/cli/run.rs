@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{ConfigSource, Files, OpenError, Running, ServiceParts, StopSignals, open_store, store_in_memory};
+use crate::app::{ConfigSource, Files, OpenError, OpenedStore, Running, ServiceParts, StopSignals, open_store, store_in_memory};
 use crate::config::{load, load_cancellable, process_environment, read_secrets};
-use crate::history::Store;
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
@@ -31,10 +30,21 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let _logs = logs::start(service.log_format, Verbosity::Info)?;
     let grace = service.plan.limits.shutdown_grace;
     let canaries = service.plan.canaries.len();
-    let running = start(service, config, files).await?;
+    let running = tokio::select! {
+        running = start(service, config, files) => running?,
+        // An instance that stands by has nothing to end.
+        () = signals.next() => return Ok(stopped(&[])),
+    };
     tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
 
-    until_asked(&mut signals, &mut hangups, &running).await;
+    if until_asked(&mut signals, &mut hangups, &running).await == Ending::Lost {
+        tracing::error!("another instance probes this one's region: this one stops, and stands by where it is started again");
+        let stragglers = running.stop().await;
+        if !stragglers.is_empty() {
+            tracing::error!(stragglers = stragglers.join(", "), "these did not end in time");
+        }
+        return Ok(Exit::Prober);
+    }
     tracing::info!(grace = ?grace, "asked to stop: no more runs start, those that are going have their grace");
     tokio::select! {
         stragglers = running.stop() => Ok(stopped(&stragglers)),
@@ -50,7 +60,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
     let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
     let self_check = check.transpose().map_err(|error| prober(&error))?;
-    let store = match open(&service).await {
+    let OpenedStore { store, fleet } = match open(&service).await {
         Ok(opened) => opened,
         Err(error) => {
             self_check.iter().for_each(SelfCheck::stop);
@@ -83,6 +93,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         watchers: Vec::new(),
         jobs: Vec::new(),
         store,
+        fleet,
         engine: Some(engine),
         self_check,
         source: Some(source),
@@ -91,9 +102,10 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
 }
 
 /// Opens the store. A disk that is full is told of, and the service goes on from memory.
-async fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
-    let Some(settings) = &service.store else { return Ok(store_in_memory()) };
-    match open_store(settings, None).await {
+async fn open(service: &Service) -> Result<OpenedStore, Failure> {
+    let in_memory = || OpenedStore { store: store_in_memory(), fleet: None };
+    let Some(settings) = &service.store else { return Ok(in_memory()) };
+    match open_store(settings, service.fleet.as_ref()).await {
         Ok(opened) => Ok(opened),
         Err(OpenError::File(error)) if error.is_full() => {
             let error = chain(&error);
@@ -101,22 +113,32 @@ async fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
                 error,
                 "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
             );
-            Ok(store_in_memory())
+            Ok(in_memory())
         }
         Err(OpenError::File(error)) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),
     }
 }
 
+/// Why a service ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It was asked to.
+    Asked,
+    /// Another instance probes its region.
+    Lost,
+}
+
 /// Waits for a signal to stop; a hang-up has the configuration read again.
-async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &Running) {
+async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &Running) -> Ending {
     loop {
         tokio::select! {
-            () = signals.next() => return,
+            () = signals.next() => return Ending::Asked,
+            () = running.lost() => return Ending::Lost,
             _ = hangups.recv() => {
                 // It logs how it went. Whoever asks to stop meanwhile does not wait for it.
                 tokio::select! {
-                    () = signals.next() => return,
+                    () = signals.next() => return Ending::Asked,
                     _ = running.reload() => {}
                 }
             }

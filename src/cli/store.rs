@@ -29,7 +29,8 @@ async fn copy_to_database(printer: &Printer, config: Option<&Path>, args: &Store
     };
     let (from, to) = places(args, settings)?;
     let progress = printer.progress("looking through the file");
-    let copied = copy(&from, &to, settings.retention, SystemTime::now(), |at| {
+    let member = service.plan.member();
+    let copied = copy(&from, &to, &member, settings.retention, SystemTime::now(), |at| {
         if let Some(progress) = &progress {
             progress.set(format!("copying {}: {} of {} rows", at.table, at.rows, at.of));
         }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{OpenError, engine, open_store};
+use crate::app::{OpenError, OpenedStore, engine, open_store};
 use crate::config::{load, process_environment, read_secrets};
-use crate::history::{CleanupLedger, LedgerRows, LedgerView, Store, UnreadableEntry};
+use crate::history::{CleanupLedger, Fleet, LeaseName, LedgerRows, LedgerView, Store, UnreadableEntry};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry};
-use crate::plan::{LogFormat, Service, StorePlace, StoreSettings};
+use crate::plan::{FleetSettings, LogFormat, Service, StorePlace, StoreSettings};
 use crate::run::{Sweeper, Swept};
 
 use super::args::{Output, SweepArgs};
@@ -64,7 +64,7 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     let Some(settings) = &service.store else {
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
     };
-    let store = open(settings).await?;
+    let store = open(settings, service.fleet.as_ref()).await?;
     let lines = lines(printer, &service, store.clone(), args).await;
     let written = store.shut_down(LAST_WORDS).await;
     let lines = lines?;
@@ -79,7 +79,7 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     Ok(if lines.iter().any(SweepLine::is_left) { Exit::ProbeFailed } else { Exit::Well })
 }
 
-async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
+async fn open(settings: &StoreSettings, member: Option<&FleetSettings>) -> Result<Arc<dyn Store>, Failure> {
     if let StorePlace::File(path) = &settings.place
         && !path.exists()
     {
@@ -88,8 +88,11 @@ async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
             "there is no store at {path}: either nothing has run yet, or [store] names another"
         )));
     }
-    match open_store(settings, None).await {
-        Ok(store) => {
+    match open_store(settings, member).await {
+        Ok(OpenedStore { store, fleet }) => {
+            if let Some((fleet, member)) = fleet.zip(member) {
+                refuse_beside_a_service(&*fleet, member).await?;
+            }
             if let Some(damaged) = store.status().damaged {
                 tracing::error!(kept = %damaged.display(), "the store was damaged; what could not be read of it is not swept");
             }
@@ -104,6 +107,19 @@ async fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
             None => chain(&error),
         })),
     }
+}
+
+/// Refuses to sweep what a running service sweeps by itself, and of which some belongs to runs that are still going.
+async fn refuse_beside_a_service(fleet: &dyn Fleet, member: &FleetSettings) -> Result<(), Failure> {
+    let leases = fleet.leases().await.map_err(|error| Failure::prober(chain(&error)))?;
+    let own = LeaseName::Region(Arc::clone(&member.member));
+    if leases.iter().any(|lease| lease.held && lease.name == own) {
+        return Err(Failure::prober(format!(
+            "a running service probes {}, and sweeps by itself every minute; to sweep or forget by hand, stop its instances first",
+            member.member
+        )));
+    }
+    Ok(())
 }
 
 /// Does what was asked for with everything in the ledger.

@@ -14,11 +14,13 @@ use super::{Code, Diagnostic, Diagnostics, service_template, wake_lint};
 pub(super) fn read(
     keys: &ServiceKeys<'_>,
     channels: Vec<Arc<Channel>>,
+    in_fleet: bool,
     context: &ServiceContext,
     diagnostics: &mut Diagnostics,
 ) -> Alerting {
-    // A process that is told which region it is has others beside it, known to it or not.
-    let origin = keys.region.map(Arc::from);
+    // A process that is told which region it is has others beside it, known to it or not. Those of a fleet have one of them evaluate
+    // for all.
+    let origin = keys.region.filter(|_| !in_fleet).map(Arc::from);
     let keys = &*keys.alerting;
     let mut routes = Vec::new();
     for Item { value: written, node } in keys.route.items() {

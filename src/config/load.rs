@@ -180,6 +180,7 @@ fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) ->
         maintenance,
         store,
         self_check,
+        fleet,
         heartbeat,
         status_page,
     } = settings;
@@ -198,6 +199,7 @@ fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) ->
         log_format,
         alerting: Arc::new(alerting),
         store: store.filter(|_| has_file),
+        fleet: fleet.filter(|_| has_file),
         self_check,
         heartbeat: heartbeat.map(Arc::new),
         status_page: status_page.map(Arc::new),

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, Retention, SelfCheckSettings,
-    StatusPage, StorePlace, StorePlaceError, StoreSettings, Traces, expr,
+    Alerting, FleetSettings, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, Retention,
+    SelfCheckSettings, StatusPage, StorePlace, StorePlaceError, StoreSettings, Traces, expr,
 };
 
 use super::constant::constant;
 use super::context::ServiceContext;
 use super::diagnostic::suggestion;
-use super::keys::{HeartbeatKeys, LimitsKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
+use super::keys::{FleetKeys, HeartbeatKeys, LimitsKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
 use super::mend::Mend;
 use super::probe;
 use super::scope::reserved;
@@ -41,6 +42,7 @@ pub(super) struct Settings {
     pub(super) tells_nobody: bool,
     pub(super) maintenance: Vec<Arc<Maintenance>>,
     pub(super) store: Option<StoreSettings>,
+    pub(super) fleet: Option<FleetSettings>,
     pub(super) self_check: Option<SelfCheckSettings>,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) status_page: Option<StatusPage>,
@@ -75,12 +77,14 @@ pub(super) fn read<'f>(
     }
     let (channels, tells_nobody) = channel::read(&keys.notify, &context, diagnostics);
     let store = store(&keys.store, diagnostics);
+    let fleet = fleet(&keys.fleet, store.as_ref(), &context, diagnostics);
     let kept = store.as_ref().map(|store| store.retention.rollups);
     Settings {
         listen,
         traces,
         log_format: *keys.log_format,
-        alerting: alerting::read(keys, channels, &context, diagnostics),
+        alerting: alerting::read(keys, channels, fleet.is_some(), &context, diagnostics),
+        fleet,
         tells_nobody,
         maintenance: maintenance::read(&keys.maintenance, context.now, diagnostics).into_iter().map(Arc::new).collect(),
         store,
@@ -201,6 +205,43 @@ fn store(keys: &StoreKeys<'_>, diagnostics: &mut Diagnostics) -> Option<StoreSet
     Some(StoreSettings {
         place: place?,
         retention: Retention { passed, others, rollups: *keys.keep_rollups, bodies: *keys.bodies },
+    })
+}
+
+/// The shortest and the longest time within which a process is replaced.
+const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
+
+/// `[fleet]`, where the store is one that processes share.
+fn fleet(
+    keys: &FleetKeys<'_>,
+    store: Option<&StoreSettings>,
+    context: &ServiceContext,
+    diagnostics: &mut Diagnostics,
+) -> Option<FleetSettings> {
+    let is_shared = store.is_some_and(|store| matches!(store.place, StorePlace::Database(_)));
+    if let Some(span) = keys.lease.span() {
+        if !is_shared {
+            diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, span, "there is no fleet without a store that processes share")
+                    .help("give `[store]` the `url` of a PostgreSQL database, or leave `[fleet]` out"),
+            );
+        } else if *keys.lease < LEASE.0 || *keys.lease > LEASE.1 {
+            diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, span, "a lease lasts from 10 seconds to 5 minutes")
+                    .help("a shorter one is lost whenever the database is slow for a moment; nobody waits for a longer one"),
+            );
+        }
+    }
+    if let Some(span) = keys.alone_after.span().filter(|_| *keys.alone_after < *keys.lease) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, span, "a process would page by itself before another one can have taken over")
+                .help("make `alone_after` at least as long as `lease`"),
+        );
+    }
+    is_shared.then(|| {
+        let names = context.regions.iter().map(|region| &region.name).filter(|name| context.active.contains(*name));
+        let names: Vec<&str> = names.map(|name| &**name).collect();
+        FleetSettings { member: names.join("+").into(), lease: *keys.lease, alone_after: *keys.alone_after }
     })
 }
 

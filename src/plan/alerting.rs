@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Severity, StorePlace, Template};
 
 /// `[alerting]` and `[[notify.*]]`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Alerting {
     /// Where pages can go, by unique name. Empty only with `[notify] none = true`.
     pub channels: Vec<Arc<Channel>>,
@@ -209,6 +209,17 @@ pub struct StoreSettings {
     pub place: StorePlace,
     /// How long what is kept.
     pub retention: Retention,
+}
+
+/// The part of a process in a fleet: the processes that share a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetSettings {
+    /// What instances of which one probes are called: the region, or the regions where it is several.
+    pub member: Arc<str>,
+    /// Within how long a process that is gone is replaced.
+    pub lease: Duration,
+    /// After how long without an answer of the store a process speaks for its own region.
+    pub alone_after: Duration,
 }
 
 /// What the store keeps, and for how long.

@@ -15,6 +15,7 @@ mod dns;
 mod exec;
 pub mod expr;
 mod files;
+mod fleet;
 mod http;
 mod kind;
 mod listen;
@@ -37,8 +38,8 @@ mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, ReceiverKind, Retention, Route, SelfCheckSettings,
-    SmtpTls, StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, FleetSettings, Heartbeat, ReceiverKind, Retention, Route,
+    SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;

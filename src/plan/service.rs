@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Alerting, Heartbeat, Listen, Plan, SelfCheckSettings, StatusPage, StoreSettings};
+use super::{Alerting, FleetSettings, Heartbeat, Listen, Plan, SelfCheckSettings, StatusPage, StoreSettings};
 
 /// A whole, validated configuration: the plan and how the process around it behaves.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Service {
     pub alerting: Arc<Alerting>,
     /// Where everything is kept; in memory only if absent, which `run` does not allow.
     pub store: Option<StoreSettings>,
+    /// Its part in a fleet; there is none where the store is its own.
+    pub fleet: Option<FleetSettings>,
     /// How the prober tells its own outage from the targets'; nothing is excused if absent.
     pub self_check: Option<SelfCheckSettings>,
     /// The dead-man's switch.

@@ -31,7 +31,7 @@ pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
 /// Opens a service's store.
 pub(crate) async fn open(service: &Service) -> Arc<dyn Store> {
     let settings = service.store.as_ref().expect("a store is configured");
-    open_store(settings, None).await.expect("the store can be opened")
+    open_store(settings, None).await.expect("the store can be opened").store
 }
 
 /// An engine for a service.
@@ -54,6 +54,7 @@ pub(crate) async fn start(service: Service, store: Arc<dyn Store>, watcher: Arc<
         store,
         engine: Some(engine),
         self_check: None,
+        fleet: None,
         source: None,
     };
     Running::start(parts).await.expect("the service starts")
@@ -84,6 +85,7 @@ impl Report {
             paused: HashMap::new(),
             mutes: Vec::new(),
             alert_states: telemetry.metrics().clone(),
+            fleet: None,
             links: None,
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");

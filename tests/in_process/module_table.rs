@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::source_text::{before_tests, source_files};
 
 /// Module and what it may use besides itself.
-const TABLE: [(&str, &[&str]); 15] = [
+const TABLE: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("source", &[]),
     ("plan", &["base", "source"]),
@@ -18,13 +18,28 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("schedule", &["base", "plan", "outcome", "run"]),
     ("history", &["base", "plan", "outcome"]),
     ("alert", &["base", "plan", "outcome", "history"]),
+    ("fleet", &["base", "plan", "history", "alert"]),
     ("web", &["base", "plan", "outcome", "history", "schedule", "alert"]),
     ("telemetry", &["base", "plan", "outcome"]),
     ("export", &["plan", "outcome"]),
     ("sandbox", &[]),
     (
         "app",
-        &["base", "source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web"],
+        &[
+            "base",
+            "source",
+            "plan",
+            "config",
+            "outcome",
+            "run",
+            "schedule",
+            "telemetry",
+            "sandbox",
+            "history",
+            "alert",
+            "fleet",
+            "web",
+        ],
     ),
     (
         "cli",

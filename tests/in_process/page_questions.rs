@@ -75,6 +75,7 @@ impl Service {
             store: store.clone(),
             engine: None,
             self_check: None,
+            fleet: None,
             source: None,
         };
         Self { running: Running::start(parts).await.unwrap(), store, canaries: all }

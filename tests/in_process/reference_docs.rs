@@ -37,7 +37,8 @@ fn spelling(section: &str, key: &str) -> String {
         "http" | "exec" => format!("{section}.{key}"),
         "multipart" => format!("http.multipart.{key}"),
         "tcp" => format!("tcp.{key}"),
-        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" | "status_page" => {
+        "alert" | "maintenance" | "alerting" | "notify" | "store" | "fleet" | "self_check" | "heartbeat" | "redact"
+        | "status_page" => {
             format!("{section}.{key}")
         }
         "route" => format!("alerting.route.{key}"),

@@ -112,6 +112,11 @@ impl Service {
         running.wait()
     }
 
+    /// Its end, whatever that came from.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.running.take().expect("it was started").wait()
+    }
+
     /// A command against it. Returns its standard output.
     #[track_caller]
     pub(crate) fn ask(&self, args: &[&str]) -> String {

@@ -39,6 +39,7 @@ mod degraded;
 mod exec;
 mod exemplars;
 mod exports;
+mod fleet;
 mod healthcheck;
 mod pages;
 mod reload;

@@ -87,6 +87,11 @@ impl OpenAlerts {
         self.lock().remove(&(Arc::clone(channel), key.to_owned()));
     }
 
+    /// Drops everything, as if nothing had been opened.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// Whether anything is held for a channel.
     pub(super) fn holds(&self, channel: &str) -> bool {
         self.lock().keys().any(|(known, _)| **known == *channel)

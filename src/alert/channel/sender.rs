@@ -103,13 +103,21 @@ impl Sender {
         }
     }
 
-    /// Repeats open alerts to Alertmanagers. Never ends.
-    pub async fn keep_alive(&self) {
+    /// Repeats nothing any more: another process does.
+    pub fn release(&self) {
+        self.0.open_alerts.clear();
+    }
+
+    /// Repeats open alerts to Alertmanagers, while this process may send. Never ends.
+    pub async fn keep_alive(&self, may_send: impl Fn() -> bool) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last: HashMap<Arc<str>, Instant> = HashMap::new();
         loop {
             look.tick().await;
+            if !may_send() {
+                continue;
+            }
             let mut due = Vec::new();
             for LoadedChannel { channel, secrets } in self.0.loaded() {
                 let ChannelKind::Alertmanager { resend, .. } = &channel.kind else { continue };

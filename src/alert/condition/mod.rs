@@ -96,7 +96,12 @@ pub enum Input<'a> {
         graceful_before: bool,
     },
     /// Some process has spoken for a region. If this is never reported, no region is judged.
-    RegionHeard(&'a str),
+    RegionHeard {
+        /// The region's name.
+        region: &'a str,
+        /// How long ago.
+        ago: Duration,
+    },
 }
 
 /// A fact that changed.

@@ -21,11 +21,43 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub(super) struct Regions {
     declared: Vec<Arc<str>>,
     warns: bool,
-    /// By region: when it was last heard of, and whether it is missed.
-    heard: BTreeMap<Arc<str>, (Duration, bool)>,
+    /// By region; empty where nobody tells who speaks for which region.
+    heard: BTreeMap<Arc<str>, Heard>,
+}
+
+/// What is known of a region.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// When it was last heard of; if it never was, when it was first listened for.
+    at: Duration,
+    /// Whether anybody has told of it.
+    told: bool,
+    missed: bool,
+}
+
+impl Heard {
+    fn since(at: Duration) -> Self {
+        Self { at, told: false, missed: false }
+    }
 }
 
 impl Regions {
+    /// Nothing is judged until somebody tells again of a region.
+    pub(super) fn forget(&mut self) {
+        self.heard.clear();
+    }
+
+    /// Goes on judging after another process, which missed these regions since then.
+    pub(super) fn take_over(&mut self, missed: &[(Arc<str>, Duration)], now: Moment, out: &mut Vec<Changed>) {
+        self.heard = self.declared.iter().map(|region| (Arc::clone(region), Heard::since(now.steady))).collect();
+        for (region, since) in missed {
+            if let Some(heard) = self.heard.get_mut(region) {
+                *heard = Heard { at: *since, told: true, missed: true };
+                out.push(Changed::now(self.fact(region, *since, true)));
+            }
+        }
+    }
+
     fn fact(&self, region: &Arc<str>, heard: Duration, missed: bool) -> Fact {
         let well = Fact::well(FactKey::Region(Arc::clone(region)), Scope::Blind(Arc::clone(region)));
         let level = if self.warns { Level::Warn } else { Level::Page };
@@ -44,61 +76,67 @@ impl Rules for Regions {
         self.declared.clone_from(&to.plan.known_regions);
         self.warns = !to.alerting.blind.page;
         let declared = &self.declared;
-        self.heard.retain(|region, (_, missed)| {
+        self.heard.retain(|region, heard| {
             let stays = declared.contains(region);
-            if !stays && *missed {
+            if !stays && heard.missed {
                 out.push(Changed::removed(FactKey::Region(Arc::clone(region))));
             }
             stays
         });
         if !self.heard.is_empty() {
             for region in &self.declared {
-                self.heard.entry(Arc::clone(region)).or_insert((to.now.steady, false));
+                self.heard.entry(Arc::clone(region)).or_insert(Heard::since(to.now.steady));
             }
         }
     }
 
     fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
-        let RuleEvent::Input(Input::RegionHeard(region)) = what else { return };
+        let RuleEvent::Input(Input::RegionHeard { region, ago }) = what else { return };
+        let at = now.steady.saturating_sub(*ago);
         if self.heard.is_empty() {
             // The first report starts the time of all other regions.
-            self.heard = self.declared.iter().map(|region| (Arc::clone(region), (now.steady, false))).collect();
+            self.heard = self.declared.iter().map(|region| (Arc::clone(region), Heard::since(now.steady))).collect();
         }
         let Some((region, heard)) = self.heard.get_key_value(*region).map(|(region, heard)| (Arc::clone(region), *heard)) else {
             return;
         };
-        if heard.1 {
+        if heard.told && at <= heard.at {
+            return;
+        }
+        let missed = heard.missed && at + PATIENCE <= now.steady;
+        if heard.missed && !missed {
             out.push(Changed::now(self.fact(&region, now.steady, false)));
         }
-        self.heard.insert(region, (now.steady, false));
+        self.heard.insert(region, Heard { at, told: true, missed });
     }
 
     fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
-        let is_missed = |(heard, missed): &(Duration, bool)| !missed && *heard + PATIENCE <= now.steady;
-        let missed: Vec<Arc<str>> =
-            self.heard.iter().filter(|(_, heard)| is_missed(heard)).map(|(region, _)| Arc::clone(region)).collect();
-        for region in missed {
-            if let Some((heard, missed)) = self.heard.get_mut(&region) {
-                *missed = true;
-                let heard = *heard;
-                out.push(Changed::now(self.fact(&region, heard, true)));
-            }
-        }
+        let is_missed = |heard: &Heard| !heard.missed && heard.at + PATIENCE <= now.steady;
+        let missed: Vec<(Arc<str>, Duration)> = self
+            .heard
+            .iter_mut()
+            .filter(|(_, heard)| is_missed(heard))
+            .map(|(region, heard)| {
+                heard.missed = true;
+                (Arc::clone(region), heard.at)
+            })
+            .collect();
+        out.extend(missed.iter().map(|(region, at)| Changed::now(self.fact(region, *at, true))));
     }
 
     fn due(&self) -> Option<Duration> {
-        self.heard.values().filter(|(_, missed)| !missed).map(|(heard, _)| *heard + PATIENCE).min()
+        self.heard.values().filter(|heard| !heard.missed).map(|heard| heard.at + PATIENCE).min()
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let missed = self.heard.iter().filter(|(_, (_, missed))| *missed);
-        missed.map(|(region, (heard, _))| self.fact(region, *heard, true)).collect()
+        let missed = self.heard.iter().filter(|(_, heard)| heard.missed);
+        missed.map(|(region, heard)| self.fact(region, heard.at, true)).collect()
     }
 
     fn close(&mut self, key: &FactKey, now: Moment, out: &mut Vec<Changed>) {
         let FactKey::Region(region) = key else { return };
-        if self.heard.get(region).is_some_and(|(_, missed)| *missed) {
-            self.heard.insert(Arc::clone(region), (now.steady, false));
+        if self.heard.get(region).is_some_and(|heard| heard.missed) {
+            self.heard.insert(Arc::clone(region), Heard { told: true, ..Heard::since(now.steady) });
             out.push(Changed::now(self.fact(region, now.steady, false)));
         }
     }
@@ -142,8 +180,8 @@ mod tests {
     #[test]
     fn a_declared_region_that_nobody_has_spoken_for_in_three_minutes_is_missed_until_somebody_does() {
         let mut harness = harness();
-        harness.take(Input::RegionHeard("eu"), 0);
-        harness.take(Input::RegionHeard("eu"), 179);
+        harness.take(Input::RegionHeard { region: "eu", ago: Duration::ZERO }, 0);
+        harness.take(Input::RegionHeard { region: "eu", ago: Duration::ZERO }, 179);
         harness.clock(179);
         assert_eq!(missed(&harness), [""; 0]);
         harness.clock(180);
@@ -151,7 +189,7 @@ mod tests {
         let fact = &harness.facts[&FactKey::Region("us".into())];
         assert_eq!((fact.state, fact.since), (State::Failing(Level::Page), moment(0).steady));
         assert_eq!((fact.scope.clone(), &*fact.region), (Scope::Blind("us".into()), "us"));
-        harness.take(Input::RegionHeard("us"), 200);
+        harness.take(Input::RegionHeard { region: "us", ago: Duration::ZERO }, 200);
         assert_eq!(missed(&harness), [""; 0]);
         harness.clock(400);
         assert_eq!(missed(&harness), ["region/eu", "region/us"]);

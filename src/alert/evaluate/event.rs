@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::history::Commit;
+use crate::history::{Commit, FactView};
 use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan, Severity};
 
@@ -54,6 +55,10 @@ pub enum Event {
     Paused(HashMap<CanaryId, Paused>),
     /// All mutes that hold from now on.
     Muted(Vec<Mute>),
+    /// Processes that speak for these regions were heard of so long ago. To be told only to who evaluates.
+    RegionsHeard(Vec<(Arc<str>, Duration)>),
+    /// What other regions reported, in the order in which it was written. To be told only to who evaluates.
+    FactsOfOthers(Vec<FactView>),
     /// A try came back.
     Completed {
         /// The channel's name.

@@ -11,6 +11,7 @@ mod completed;
 mod config;
 mod event;
 mod facts;
+mod fleet;
 mod fold;
 mod needs;
 mod over;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::outcome::LinkKey;
-use crate::plan::{CanaryId, Severity};
+use crate::plan::{Alerting, CanaryId, Plan, Severity};
 
 use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
@@ -38,10 +39,11 @@ use super::incident::Incident;
 use super::muting::Muting;
 use super::scope_records::ScopeRecords;
 use super::tries::Action;
-use super::{FactKey, Scope};
+use super::{Fact, FactKey, Scope};
 use config::ActiveConfig;
 pub use event::{AlertRefresh, Effects, Event, OutgoingTry};
 use facts::Facts;
+use fleet::{OtherFacts, Role};
 use fold::Ids;
 use rows::{ChannelHealthRow, Dirty};
 pub use status::Backlog;
@@ -53,6 +55,17 @@ pub struct Evaluator {
     /// What signs the links of messages.
     links: Option<LinkKey>,
     conditions: Conditions,
+    /// The part that this process has in alerting.
+    role: Role,
+    /// What was loaded: the canaries of this process, and where pages go.
+    loaded: (Arc<Plan>, Arc<Alerting>),
+    /// What this process has reported and is not well, in a fleet.
+    own: HashMap<FactKey, Arc<Fact>>,
+    /// Root canaries of this process whose next run is to be brought forward.
+    wanted: Vec<CanaryId>,
+    /// What other regions have reported, where this process evaluates.
+    others: OtherFacts,
+    /// Every fact that is evaluated here.
     facts: Facts,
     incidents: Incidents,
     records: ScopeRecords,
@@ -182,6 +195,7 @@ impl Evaluator {
                 self.tell_roots_of_run(&report, now);
                 let changed = self.conditions.take(Input::Run(&report), now);
                 self.changed(changed, now);
+                self.report_root(&report, now);
             }
             Event::TicksMissed(missed) => self.input(Input::TicksMissed(&missed), now),
             Event::Lost { ticks, passed } => self.input(Input::Lost { ticks: &ticks, passed }, now),
@@ -202,6 +216,13 @@ impl Evaluator {
                     self.touch_open();
                 }
             }
+            Event::RegionsHeard(regions) => {
+                let regions = if matches!(self.role, Role::Evaluates(_)) { regions } else { Vec::new() };
+                for (region, ago) in regions {
+                    self.input(Input::RegionHeard { region: &region, ago }, now);
+                }
+            }
+            Event::FactsOfOthers(facts) => self.facts_of_others(facts, now),
             Event::Completed { channel, id, outcome, chance } => self.completed(&channel, &id, &outcome, chance, now),
             Event::Mended(channels) => {
                 for channel in channels {
@@ -215,13 +236,14 @@ impl Evaluator {
     /// The effects of all events since the last call, and of the time that has passed.
     pub fn finish(&mut self, now: Moment) -> Effects {
         self.clock(now);
-        let mut effects = Effects::default();
+        let mut effects = Effects { wanted: std::mem::take(&mut self.wanted), ..Effects::default() };
         self.fold_touched(now, &mut effects);
         self.send(now, &mut effects);
         self.gone.clear();
         // A new try may have changed what is owed elsewhere, for example by a storm's key.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
+        self.rejoined(now);
         for id in std::mem::take(&mut self.ran) {
             let known = self.conditions.canary(&id, now);
             effects.canaries.push((id, known.failures, known.counted.filter(|_| known.known).map(|last| !last.failed)));
@@ -239,7 +261,8 @@ impl Evaluator {
     pub fn due(&self, now: Moment) -> Option<Duration> {
         let folded = self.pending.by_time.first().map(|(at, _)| *at);
         let removed = self.removals.values().min().map(|at| *at + REMOVED);
-        [folded, self.conditions.due(), self.delivery.due(), self.mutes.due(now), self.unheard.due(), removed]
+        let rejoined = self.role.until();
+        [folded, rejoined, self.conditions.due(), self.delivery.due(), self.mutes.due(now), self.unheard.due(), removed]
             .into_iter()
             .flatten()
             .min()
@@ -268,7 +291,7 @@ impl Evaluator {
                 let config = self.config.fingerprint(name);
                 self.dirty.channel(name, &ChannelHealthRow { config, health: *health });
             }
-            self.put(&key, Some(Arc::new(fact)));
+            self.put_own(&key, Some(Arc::new(fact)));
         }
         for channel in self.unheard.expire(now.steady) {
             self.withdraw(&channel, unheard::INCIDENT, Action::End, now);
@@ -291,11 +314,11 @@ impl Evaluator {
             if fact.is_some() {
                 self.removals.remove(&key);
             }
-            self.put(&key, fact);
+            self.put_own(&key, fact);
         }
     }
 
-    fn put(&mut self, key: &FactKey, fact: Option<Arc<super::Fact>>) {
+    fn put(&mut self, key: &FactKey, fact: Option<Arc<Fact>>) {
         let scope = fact.as_ref().map(|fact| fact.scope.clone());
         let before = self.facts.get(key).map(|fact| fact.scope.clone());
         let left = self.facts.put(key, fact);

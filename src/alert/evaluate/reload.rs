@@ -17,13 +17,14 @@ impl Evaluator {
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, found: bool, now: Moment) {
         self.ran.extend(plan.canaries.iter().map(|canary| canary.id.clone()));
         self.incidents.changed.extend(plan.probes.iter().map(|probe| Arc::clone(&probe.name)));
-        let before = std::mem::replace(&mut self.config, ActiveConfig::new(Arc::clone(&plan), Arc::clone(&alerting)));
+        self.loaded = (Arc::clone(&plan), Arc::clone(&alerting));
+        let before = self.configure();
         for channel in before.alerting.channels.iter().filter(|channel| !self.config.has_channel(&channel.name)) {
             self.dirty.channel_gone(&channel.name);
         }
         self.retire(&before);
-        self.mutes.apply(&plan, now);
-        self.roots.apply(&plan);
+        self.mutes.apply(&self.config.plan, now);
+        self.roots.apply(&self.config.plan);
         for forgotten in self.delivery.apply(self.config.channels(), now) {
             self.dirty.dropped(&forgotten, now);
         }
@@ -32,7 +33,7 @@ impl Evaluator {
         for changed in changed {
             if changed.fact.is_some() {
                 self.removals.remove(&changed.key);
-                self.put(&changed.key, changed.fact);
+                self.put_own(&changed.key, changed.fact);
             } else {
                 // A removed rule of a watched probe counts as removed at once.
                 let found = found && !self.config.watches(&changed.key);
@@ -82,8 +83,8 @@ impl Evaluator {
         true
     }
 
-    /// Removes a fact and its member.
-    pub(super) fn remove(&mut self, key: &FactKey) {
+    /// Removes a fact and its member where it is evaluated.
+    pub(super) fn remove_evaluated(&mut self, key: &FactKey) {
         self.put(key, None);
         self.gone.insert(key.clone());
         for (scope, incident) in &self.incidents.open {
@@ -96,7 +97,7 @@ impl Evaluator {
     /// Members of open incidents that are not watched.
     pub(super) fn unwatched(&self) -> BTreeSet<FactKey> {
         let members = self.incidents.open.values().flat_map(|incident| &incident.members);
-        let gone = members.filter(|(key, member)| member.left.is_none() && !self.config.watches(key));
+        let gone = members.filter(|(key, member)| member.left.is_none() && !self.config.watches(key) && !self.others.has(key));
         gone.map(|(key, _)| key.clone()).collect()
     }
 

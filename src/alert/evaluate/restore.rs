@@ -2,7 +2,7 @@
 //!
 //! Rows that cannot be read are logged and left out. What is owed follows from facts and covers, so a takeover needs no event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::alert::Moment;
@@ -11,8 +11,8 @@ use crate::outcome::LinkKey;
 use crate::plan::{Alerting, Plan};
 
 use super::super::Fact;
-use super::super::condition::Conditions;
 use super::super::condition::channel::Health;
+use super::super::condition::{Changed, Conditions};
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::{self, Unheard};
 use super::super::explain::Roots;
@@ -22,28 +22,55 @@ use super::super::migrate::{is_former, migrate};
 use super::super::muting::Muting;
 use super::super::scope_records::ScopeRecords;
 use super::super::tries::Try;
+use super::fleet::{OtherFacts, Role};
 use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
 use super::status::{StoredIncident, expected};
 use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
 
 impl Evaluator {
-    /// Restores everything from the store.
+    /// Restores everything from the store; the evaluator of a process that is alone.
     pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
-        let config = ActiveConfig::new(Arc::clone(plan), Arc::clone(alerting));
+        let (mut evaluator, changed) = Self::without_incidents(plan, alerting, remembered, Role::Single, now);
+        let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
+        evaluator.restore_evaluation(remembered, &facts, now);
+        for changed in changed {
+            evaluator.put(&changed.key, changed.fact);
+        }
+        evaluator.say_roots(now);
+        evaluator.resume(now);
+        evaluator.show_counts();
+        evaluator
+    }
+
+    /// Restores what runs said, and nothing about incidents.
+    pub(super) fn without_incidents(
+        plan: &Arc<Plan>,
+        alerting: &Arc<Alerting>,
+        remembered: &StartState,
+        role: Role,
+        now: Moment,
+    ) -> (Self, Vec<Changed>) {
+        let watched = role.watched_plan(plan);
+        let config = ActiveConfig::new(Arc::clone(&watched), Arc::clone(alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(plan), Arc::clone(alerting), &remembered.states, now);
         let mut mutes = Muting::default();
-        mutes.apply(plan, now);
-        let mut evaluator = Self {
+        mutes.apply(&watched, now);
+        let evaluator = Self {
             delivery: Delivery::new(config.channels(), now),
             config,
             links: None,
             conditions,
+            role,
+            loaded: (Arc::clone(plan), Arc::clone(alerting)),
+            own: HashMap::new(),
+            wanted: Vec::new(),
+            others: OtherFacts::default(),
             facts: super::Facts::default(),
             incidents: Incidents::default(),
-            records: ScopeRecords::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
+            records: ScopeRecords::default(),
             mutes,
             unheard: Unheard::default(),
-            roots: Roots::new(plan),
+            roots: Roots::new(&watched),
             ids: Ids::default(),
             pending: Pending::default(),
             removals: BTreeMap::new(),
@@ -53,21 +80,19 @@ impl Evaluator {
             run_ended: false,
             run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
-        let tries = tries_of(remembered);
-        evaluator.restore_incidents(remembered, &tries, now);
-        let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
-        evaluator.migrate(remembered, &facts, now);
-        evaluator.restore_unheard(remembered);
-        evaluator.restore_channels(remembered, now);
-        evaluator.restore_tries(tries, now);
-        for changed in changed {
-            evaluator.put(&changed.key, changed.fact);
-        }
-        evaluator.say_roots(now);
-        evaluator.resume(now);
         evaluator.config.alerting.channels.iter().for_each(|channel| metrics::channel(&channel.name));
-        evaluator.show_counts();
-        evaluator
+        (evaluator, changed)
+    }
+
+    /// Restores incidents, and what channels took and were asked to take. `facts` are those that the conditions restored.
+    pub(super) fn restore_evaluation(&mut self, remembered: &StartState, facts: &[Arc<Fact>], now: Moment) {
+        self.records = ScopeRecords::restore(&remembered.states, remembered.damaged.is_some(), now.steady);
+        let tries = tries_of(remembered);
+        self.restore_incidents(remembered, &tries, now);
+        self.migrate(remembered, facts, now);
+        self.restore_unheard(remembered);
+        self.restore_channels(remembered, now);
+        self.restore_tries(tries, now);
     }
 
     /// Messages from now on have links that open without a log-in.
@@ -176,7 +201,7 @@ impl Evaluator {
     }
 
     /// Marks everything once; members without a fact are settled or not watched any more.
-    fn resume(&mut self, now: Moment) {
+    pub(super) fn resume(&mut self, now: Moment) {
         let gone = self.unwatched();
         for key in gone {
             self.removals.insert(key, now.steady);

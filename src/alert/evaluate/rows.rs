@@ -62,6 +62,12 @@ impl Dirty {
         self.told.insert((id.to_owned(), Arc::clone(channel)));
     }
 
+    /// Drops what only who evaluates writes, since another process does now.
+    pub(super) fn forget_evaluation(&mut self) {
+        let Commit { runs, facts, .. } = std::mem::take(&mut self.commit);
+        *self = Self { commit: Commit { runs, facts, ..Commit::default() }, ..Self::default() };
+    }
+
     /// The health of a channel changed.
     pub(super) fn channel(&mut self, name: &Arc<str>, kept: &ChannelHealthRow) {
         let json = serde_json::to_string(kept).expect("it has only numbers in it");
@@ -143,6 +149,15 @@ impl Evaluator {
     /// Everything that changed since the last call.
     pub(super) fn commit(&mut self, now: Moment) -> Commit {
         let mut commit = std::mem::take(&mut self.dirty.commit);
+        commit.evaluator = self.role.epoch();
+        if self.role.is_unwritten() {
+            // What a process tells alone is in no store; what runs said is kept until the store is back.
+            let Commit { runs, facts, .. } = commit;
+            self.dirty.forget_evaluation();
+            self.records.take_rows();
+            self.unheard.take_rows();
+            return Commit { runs, facts, states: self.conditions.take_rows(now), ..Commit::default() };
+        }
         commit.states.extend(self.conditions.take_rows(now));
         commit.states.extend(self.records.take_rows());
         let unheard = self.unheard.take_rows().into_iter();

@@ -19,6 +19,7 @@ use super::super::tries::Action;
 use super::super::view::View;
 use super::super::{FactKey, message, metrics};
 use super::Evaluator;
+use super::fleet::Role;
 
 /// The JSON of an incident's row, with what readers of the store want to know without its members.
 #[derive(Debug, Serialize)]
@@ -62,8 +63,9 @@ pub struct Backlog {
 
 impl Backlog {
     /// All signs that the heartbeat asks for.
-    pub fn signs(&self, ticks_on_time: bool, conditions_evaluated: bool) -> Signs {
+    pub fn signs(&self, evaluates: bool, ticks_on_time: bool, conditions_evaluated: bool) -> Signs {
         Signs {
+            evaluates,
             ticks_on_time,
             conditions_evaluated,
             run_ended: self.run_ended,
@@ -101,12 +103,18 @@ impl Evaluator {
             page_due: escalated.values().flatten().min().copied(),
             page_unrouted: escalated.values().any(Option::is_none),
             should_run: self.config.plan.canaries.len().saturating_sub(self.mutes.paused().count()),
-            without_data: self.facts.without_data().saturating_sub(paused_without),
+            without_data: self.facts.without_data().saturating_sub(paused_without) + self.unheard_of(),
             run_ended: self.run_ended,
             run_expected: self.run_expected,
             escalate_after: self.config.alerting.escalate_after,
             seen: now.steady,
         }
+    }
+
+    /// Canaries of regions that nobody has spoken for.
+    fn unheard_of(&self) -> usize {
+        let missed = |region: &&Arc<str>| self.facts.get(&FactKey::Region(Arc::clone(region))).is_some();
+        self.config.plan.known_regions.iter().filter(missed).map(|region| self.config.canaries_in(region)).sum()
     }
 
     /// How everything stands.
@@ -174,11 +182,15 @@ impl Evaluator {
         let mut found = Vec::new();
         for canary in &self.config.plan.canaries {
             let known = self.conditions.canary(&canary.id, now);
-            let without = self.facts.get(&FactKey::NoData(canary.id.clone())).filter(|fact| fact.level().is_some());
+            let region = FactKey::Region(Arc::clone(&canary.region.name));
+            let no_data = self.facts.get(&FactKey::NoData(canary.id.clone())).filter(|fact| fact.level().is_some());
+            let without = no_data.or_else(|| self.facts.get(&region));
+            // What other regions do not report is well, as long as somebody is heard of there.
+            let elsewhere = self.role != Role::Single && !self.probes_region(&canary.region.name) && without.is_none();
             found.push(CanaryNow {
                 canary,
                 fact: self.facts.get(&FactKey::Canary(canary.id.clone())).map(|fact| &**fact),
-                known: known.known,
+                known: known.known || elsewhere,
                 muted: self.mutes.of_canary(&canary.id, now).is_some(),
                 without_data: without.map(|fact| fact.since),
                 last: known.last,
@@ -186,6 +198,11 @@ impl Evaluator {
             });
         }
         found
+    }
+
+    /// Whether this process probes from a region.
+    fn probes_region(&self, name: &str) -> bool {
+        self.loaded.0.regions.iter().any(|region| *region.name == *name)
     }
 
     fn left_behind(&self) -> Vec<LeftBehind> {

@@ -12,6 +12,9 @@ use super::Evaluator;
 impl Evaluator {
     /// Acknowledges an incident, named by its id, a key or its scope.
     pub fn acknowledge(&mut self, name: &str, by: &str, reason: Option<&str>, now: Moment) -> Acked {
+        if !self.evaluates() {
+            return Acked::Elsewhere;
+        }
         let Some(scope) = self.named(name) else { return Acked::Unknown };
         let Some(mut incident) = self.incidents.open.remove(&scope) else { return Acked::Unknown };
         let before = incident.acknowledged.first().map(|first: &Acknowledgement| (Arc::clone(&first.by), first.at));
@@ -35,6 +38,9 @@ impl Evaluator {
     /// Closes an incident: members that are muted or without data become well.
     pub fn close(&mut self, name: &str, by: &str, why: &str, now: Moment) -> Closed {
         const NAMED: usize = 20;
+        if !self.evaluates() {
+            return Closed::Elsewhere;
+        }
         let Some(scope) = self.named(name) else { return Closed::Unknown };
         let Some(mut incident) = self.incidents.open.remove(&scope) else { return Closed::Unknown };
         let (closable, failing): (Vec<FactKey>, Vec<FactKey>) = incident
@@ -55,7 +61,7 @@ impl Evaluator {
         let changed = self.conditions.close(&closable, now);
         self.ends(incident, Some((by.into(), why.into())), now);
         for changed in changed {
-            self.put(&changed.key, changed.fact);
+            self.put_own(&changed.key, changed.fact);
         }
         Closed::Done { members: closable.len() }
     }
@@ -64,7 +70,10 @@ impl Evaluator {
     fn may_be_closed(&self, incident: &Incident, key: &FactKey, now: Moment) -> bool {
         let Some(member) = incident.members.get(key) else { return false };
         let without_data = match key {
-            FactKey::Canary(id) => self.facts.get(&FactKey::NoData(id.clone())).is_some(),
+            FactKey::Canary(id) => {
+                let region = FactKey::Region(Arc::clone(&member.fact.region));
+                self.facts.get(&FactKey::NoData(id.clone())).or_else(|| self.facts.get(&region)).is_some()
+            }
             FactKey::NoData(_) | FactKey::Region(_) => true,
             FactKey::Subject(probe, _)
             | FactKey::OtherSubjects(probe)

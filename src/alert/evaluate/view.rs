@@ -94,7 +94,8 @@ impl Evaluator {
     /// Since when a canary has had no data.
     fn without_data(&self, fact: &Fact) -> Option<Duration> {
         let FactKey::Canary(id) = &fact.key else { return None };
-        self.facts.get(&FactKey::NoData(id.clone())).map(|fact| fact.since)
+        let region = || self.facts.get(&FactKey::Region(Arc::clone(&fact.region)));
+        self.facts.get(&FactKey::NoData(id.clone())).or_else(region).map(|fact| fact.since)
     }
 
     /// The members of other incidents that failures of this probe explain.
@@ -120,7 +121,8 @@ impl Evaluator {
 
     /// What messages need of the configuration.
     pub(super) fn message_context(&self) -> MessageContext<'_> {
-        MessageContext::of(&self.config.alerting, self.links.as_ref()).with(&self.config.by_name)
+        let context = MessageContext::of(&self.config.alerting, self.links.as_ref()).with(&self.config.by_name);
+        MessageContext { alone: self.role.alone(), ..context }
     }
 }
 

@@ -147,6 +147,11 @@ impl Roots {
         self.numbers.contains_key(canary)
     }
 
+    /// A root canary of each group that this canary needs.
+    pub fn needed_by(&self, canary: &CanaryId) -> Vec<CanaryId> {
+        self.plan.of_canary(canary).iter().filter_map(|group| self.plan.all[*group as usize].canaries.first().cloned()).collect()
+    }
+
     /// A counted run of a canary ended. Ignored unless it is a root.
     pub fn ran(&mut self, canary: &CanaryId, run: LastRun, now: Moment) {
         self.change(canary, now, |known| {

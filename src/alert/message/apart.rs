@@ -18,9 +18,10 @@ use super::{Action, MOST};
 const LINE: usize = 300;
 
 /// The lines of what is open, the most urgent first.
-pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: Action, now: Moment) -> Vec<String> {
+pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: Action, alone: Option<Duration>, now: Moment) -> Vec<String> {
     let at = |time: Duration| clock(now.wall_ms_of(time), now.wall_ms());
-    let mut lines = suspects(&sorted.suspect);
+    let mut lines: Vec<String> = alone.map(|since| said_alone(&at(since))).into_iter().collect();
+    lines.extend(suspects(&sorted.suspect));
     let acknowledged = acknowledged(view, sorted, &at);
     // An acknowledgement message says it in its title already, unless only a part is acknowledged.
     let is_said =
@@ -42,6 +43,13 @@ pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: Action, now: Moment) 
     lines.extend(gone(&sorted.removed));
     lines.extend(closed(&sorted.closed));
     bounded(lines)
+}
+
+/// Who reads it must know that another process may tell of the same, and that this one knows of its own region alone.
+fn said_alone(since: &str) -> String {
+    format!(
+        "this process has not reached its fleet since {since} and tells of its own region alone; another one may be paging, too"
+    )
 }
 
 /// The lines of an end: members that did not end as its title says.

@@ -78,7 +78,14 @@ fn said(scene: &Scene) -> Message {
     compose(
         &scene.view,
         &saying,
-        &MessageContext { pages: Some(PAGES), links: Some(&links()), trace_url: Some(&url), probes: Some(&probes), origin: None },
+        &MessageContext {
+            pages: Some(PAGES),
+            links: Some(&links()),
+            trace_url: Some(&url),
+            probes: Some(&probes),
+            origin: None,
+            alone: None,
+        },
         now(),
     )
 }

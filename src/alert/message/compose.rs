@@ -55,7 +55,10 @@ pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, n
         why: why(view, saying, &regions, end.is_some()),
         critical,
         failing: failing::lines(view, &failing, context, now),
-        apart: end.map_or_else(|| apart::open(view, &sorted, saying.what, now), |end| apart::ended(&sorted, &end.how, now)),
+        apart: end.map_or_else(
+            || apart::open(view, &sorted, saying.what, context.alone, now),
+            |end| apart::ended(&sorted, &end.how, now),
+        ),
         evidence: evidence::latest(&told, &seen_in, &view.id, context, now),
         members: sorted.all().take(MOST).map(|one| member(one, now)).collect(),
         members_total: view.members.len(),

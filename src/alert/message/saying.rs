@@ -55,6 +55,8 @@ pub struct MessageContext<'a> {
     pub trace_url: Option<&'a Template>,
     /// The region whose process says it, where several processes look after themselves.
     pub origin: Option<&'a str>,
+    /// Since when this process cannot reach the others of its fleet, who may tell of the same.
+    pub alone: Option<Duration>,
     /// The probes by name, whose owners and runbooks a region's blindness lists.
     pub probes: Option<&'a BTreeMap<Arc<str>, Arc<Probe>>>,
 }
@@ -63,7 +65,14 @@ impl<'a> MessageContext<'a> {
     /// The configuration, and what signs links.
     pub fn of(alerting: &'a Alerting, links: Option<&'a LinkKey>) -> Self {
         let pages = alerting.public_url.as_deref();
-        Self { pages, links, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
+        Self {
+            pages,
+            links,
+            trace_url: alerting.trace_url.as_ref(),
+            origin: alerting.origin.as_deref(),
+            alone: None,
+            probes: None,
+        }
     }
 
     /// The same with the probes.

@@ -239,7 +239,7 @@ impl Drive {
         let now = self.moment();
         let Some(evaluator) = &self.evaluator else { return };
         let backlog = evaluator.backlog(now);
-        if backlog.signs(true, true).missing(backlog.escalate_after, now.steady).is_empty() {
+        if backlog.signs(true, true, true).missing(backlog.escalate_after, now.steady).is_empty() {
             self.log.entries.push(LogEntry::Beat { at: self.now });
         }
     }

@@ -222,6 +222,16 @@ section! {
 }
 
 section! {
+    /// `[fleet]`.
+    Fleet as FleetKeys: "fleet", "`fleet`" {
+        /// Within how long another process takes over from one that is gone: its region, or the evaluation of incidents.
+        lease: Duration = "15s",
+        /// After how long without an answer of the store a process pages by itself for its own region.
+        alone_after: Duration = "60s",
+    }
+}
+
+section! {
     /// `[self_check]`.
     SelfCheck as SelfCheckKeys: "self_check", "`self_check`" {
         /// Two or more places that are up unless this machine's network is not; any answer will do.

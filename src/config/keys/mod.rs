@@ -15,7 +15,7 @@ mod tcp;
 #[cfg(test)]
 pub(super) use alert::Alert;
 pub(super) use alert::{AlertKeys, MaintenanceKeys, WindowKeys};
-pub(super) use alerting::{AlertmanagerKeys, Common, EmailKeys, HeartbeatKeys, NotifyKeys, PagerdutyKeys, RouteKeys};
+pub(super) use alerting::{AlertmanagerKeys, Common, EmailKeys, FleetKeys, HeartbeatKeys, NotifyKeys, PagerdutyKeys, RouteKeys};
 pub(super) use alerting::{SelfCheckKeys, SlackKeys, StoreKeys, WebhookKeys};
 pub(super) use dns::DnsKeys;
 pub(super) use exec::ExecKeys;
@@ -132,7 +132,7 @@ mod tests {
         let service = Service::keys(&nothing);
         assert_eq!(service::limits(&service.limits, &mut diagnostics), Limits::default());
         let context = ServiceContext::new(Vec::new(), Vec::new(), BTreeMap::default(), Limits::default());
-        let declared = alerting_rules::read(&service, Vec::new(), &context, &mut diagnostics);
+        let declared = alerting_rules::read(&service, Vec::new(), false, &context, &mut diagnostics);
         assert_eq!(format!("{declared:?}"), format!("{:?}", Alerting::default()));
         assert!(diagnostics.is_empty());
     }

@@ -11,7 +11,7 @@ use super::super::value_kind::{
 };
 use super::super::value_kind::{Text, Url, Value, Words};
 use super::alert::Maintenance;
-use super::alerting::{Alerting, Heartbeat, Notify, SelfCheck, Store};
+use super::alerting::{Alerting, Fleet, Heartbeat, Notify, SelfCheck, Store};
 use super::http::Device;
 use super::probe::Redact;
 use super::status_page::StatusPage;
@@ -45,6 +45,8 @@ section! {
         maintenance: OneOrMore<Maintenance>,
         /// Where runs, incidents and what is still owed are kept.
         store: Table<Store> [always],
+        /// How the processes that share a store work together; only with a store in PostgreSQL.
+        fleet: Table<Fleet> [always],
         /// How the prober tells its own outage from the targets'.
         self_check: Table<SelfCheck> [default "nothing is excused"],
         /// A dead-man's switch that notices when this service is gone.

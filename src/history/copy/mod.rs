@@ -91,13 +91,14 @@ pub struct CopyProgress {
 }
 
 /// Copies a file to a database that has no history, and tells how far it is. `retention` says how long the partitions are that the
-/// runs come to.
+/// runs come to, and `region` what the process is called that goes on with it: its own states and the test data it left are then its.
 ///
 /// # Errors
 /// See [`CopyError`].
 pub async fn copy(
     from: &Path,
     to: &DatabaseUrl,
+    region: &str,
     retention: Retention,
     now: SystemTime,
     tell: impl Fn(CopyProgress),
@@ -115,6 +116,7 @@ pub async fn copy(
     let filled = async {
         target.prepare(first_due, epoch_ms(now), retention).await?;
         let source = write_all(source, &target, found.iter().sum(), tell).await?;
+        target.belongs_to(region).await?;
         Ok::<_, CopyError>((source, compared(&found, &target.count().await?)?))
     };
     match filled.await {

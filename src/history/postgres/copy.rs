@@ -10,6 +10,7 @@ use super::partitions::{self, Class};
 use super::schema;
 use super::store::OpenError;
 use super::text::plain;
+use crate::history::OF_REGION;
 use crate::history::copy::{ColumnType, ColumnValues, CopiedTable, CopyBatch, POSITIONS, TABLES};
 use crate::plan::{DatabaseUrl, Retention};
 
@@ -146,6 +147,16 @@ impl CopyTransaction<'_> {
         let sql = format!("{} ORDER BY at", counts.join(" UNION ALL "));
         let rows = self.transaction.query_typed(&sql, &[]).await.map_err(failed)?;
         Ok(rows.iter().map(|row| u64::try_from(row.get::<_, i64>(1)).unwrap_or(0)).collect())
+    }
+
+    /// What a process keeps of itself, and the test data that it left, belong to the one that is called this.
+    pub(in crate::history) async fn belongs_to(&self, region: &str) -> Result<(), TargetError> {
+        let kinds = OF_REGION.to_vec();
+        let states = "UPDATE states SET region = $1 WHERE kind = ANY ($2)";
+        let written = self.transaction.execute_typed(states, &[(&region, Type::TEXT), (&kinds, Type::TEXT_ARRAY)]).await;
+        written.map_err(|source| self.failed(source))?;
+        let written = self.transaction.execute_typed("UPDATE ledger SET region = $1", &[(&region, Type::TEXT)]).await;
+        written.map(drop).map_err(|source| self.failed(source))
     }
 
     /// Ends the copy: all of it is there now. The planner knows of the rows at once.

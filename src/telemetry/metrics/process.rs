@@ -124,6 +124,9 @@ fn describe() {
     describe_counter!("serinus_listener_cut_total", "Connections to the listener that were cut, by why.");
     describe_counter!("serinus_store_damaged_total", "Damaged files that were set aside.");
     describe_gauge!("serinus_store_writable", "Whether the last try to write to the store succeeded.");
+    describe_gauge!("serinus_fleet_evaluates", "Whether this process evaluates for its fleet.");
+    describe_gauge!("serinus_fleet_alone", "Whether this process tells by itself, because the fleet's store does not answer.");
+    describe_gauge!("serinus_fleet_clock_skew_seconds", "By how much this machine's clock is ahead of the store's.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");
     gauge!("serinus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     counter!(UNJOURNALLED).absolute(0);

@@ -289,6 +289,7 @@ pub(in crate::web) async fn acknowledge(
 fn answer_to_ack(id: &str, acked: Acked) -> Result<AckAnswer, Failure> {
     let acknowledged = id.to_owned();
     match acked {
+        Acked::Elsewhere => Err(elsewhere()),
         Acked::Unknown => Err(not_open(id)),
         Acked::NothingTold => Err(Failure::conflict(
             "no channel has taken anything of it yet, so that there is nothing to acknowledge; `serinus status` says who is owed what",
@@ -298,6 +299,13 @@ fn answer_to_ack(id: &str, acked: Acked) -> Result<AckAnswer, Failure> {
         }
         Acked::Done { members } => Ok(AckAnswer { acknowledged, members, already: None }),
     }
+}
+
+/// Another process of the fleet has the incidents.
+fn elsewhere() -> Failure {
+    Failure::conflict(
+        "another process of the fleet evaluates now, and has to be asked: the one whose `serinus_fleet_evaluates` is 1",
+    )
 }
 
 /// Closes an open incident that nothing will settle.
@@ -323,6 +331,7 @@ pub(in crate::web) async fn close(
 
 fn answer_to_close(id: &str, closed: Closed) -> Result<CloseAnswer, Failure> {
     match closed {
+        Closed::Elsewhere => Err(elsewhere()),
         Closed::Unknown => Err(not_open(id)),
         Closed::Refused { failing } => {
             let named = failing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -1,6 +1,6 @@
 //! What the page is made of, from the handles of the service: only of what `[status_page]` chose.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -161,8 +161,11 @@ impl<'s> Canaries<'s> {
             all.entry(&canary.probe.name).or_default().push((&canary.region.name, seen));
         }
         for probe in plan.probes.iter().filter(|probe| chosen.contains(&probe.name)) {
-            let elsewhere = probe.elsewhere.iter().flat_map(|region| probe.cells.iter().map(move |_| (&**region, Seen::Unknown)));
-            all.entry(&probe.name).or_default().extend(elsewhere);
+            // A plan of a fleet has the canaries of other regions as well.
+            let of_probe = all.entry(&probe.name).or_default();
+            let here: HashSet<&str> = of_probe.iter().map(|(region, _)| *region).collect();
+            let elsewhere = probe.elsewhere.iter().filter(|region| !here.contains(&***region));
+            of_probe.extend(elsewhere.flat_map(|region| probe.cells.iter().map(move |_| (&**region, Seen::Unknown))));
         }
         Self { seen: all }
     }

@@ -126,7 +126,7 @@ pub(crate) fn role(task: &Task) {
         let loaded = config::load(&task.file, []);
         let service = loaded.service.expect("the configuration is valid");
         let opened = serinus::app::open_store(service.store.as_ref().expect("a store is configured"), None).await;
-        let store = CountingStore::new(opened.expect("the store can be opened"));
+        let store = CountingStore::new(opened.expect("the store can be opened").store);
         let secrets = Arc::new(Secrets::new([("token".into(), Ok(Secret::new(TOKEN)))].into()));
         let stalls = Arc::new(StallLog::default());
         let clients = HttpClients::new(&service.plan.limits).expect("the machine has root certificates");
@@ -142,6 +142,7 @@ pub(crate) fn role(task: &Task) {
             store: store.clone(),
             engine: Some(engine),
             self_check: None,
+            fleet: None,
             source: None,
         };
         let running = Running::start(parts).await.expect("the service starts");

@@ -97,7 +97,7 @@ async fn send(sender: &Sender, message: &Message, opens: &[Open]) -> Outcome {
 
 fn kept_alive(sender: &Sender) -> tokio::task::JoinHandle<()> {
     let sender = sender.clone();
-    tokio::spawn(async move { sender.keep_alive().await })
+    tokio::spawn(async move { sender.keep_alive(|| true).await })
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::count::{Count, counts, is_needed, only_subjects};
 use super::objective::RunRole;
+use super::region::Regions;
 use super::rule::Rule;
 use super::{Changed, Condition, Input, RowKind, RuleEvent, Run, Runs, evidence};
 use crate::alert::Moment;
@@ -70,7 +71,7 @@ impl Conditions {
             | Input::LeakCleared { .. }
             | Input::LedgerHas(_)
             | Input::Started { .. }
-            | Input::RegionHeard(_) => self.tell_process(&RuleEvent::Input(input), now, &mut out),
+            | Input::RegionHeard { .. } => self.tell_process(&RuleEvent::Input(input), now, &mut out),
         }
         out
     }
@@ -163,6 +164,27 @@ impl Conditions {
     /// When [`clock`](Self::clock) has something to do; steady.
     pub fn due(&self) -> Option<Duration> {
         [self.timers.next(), self.orphans.due()].into_iter().flatten().min()
+    }
+
+    /// Another process judges from now on which regions are missed.
+    pub fn forget_regions(&mut self) {
+        self.regions().for_each(Regions::forget);
+        self.ask_again(ConditionOwner::Process);
+    }
+
+    /// This process judges from now on which regions are missed. The one before it missed these, since then. Returns their facts.
+    pub fn judge_regions(&mut self, missed: &[(Arc<str>, Duration)], now: Moment) -> Vec<Changed> {
+        let mut out = Vec::new();
+        self.regions().for_each(|regions| regions.take_over(missed, now, &mut out));
+        self.ask_again(ConditionOwner::Process);
+        out
+    }
+
+    fn regions(&mut self) -> impl Iterator<Item = &mut Regions> {
+        self.process.iter_mut().filter_map(|condition| match condition {
+            Condition::Region(regions) => Some(&mut **regions),
+            _ => None,
+        })
     }
 
     /// Somebody closed these. Returns the changed facts.

@@ -3,6 +3,7 @@
 mod ack;
 mod ends;
 mod flapping;
+mod fleet;
 mod gone;
 mod lost;
 mod muted;

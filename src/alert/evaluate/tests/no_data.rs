@@ -157,7 +157,7 @@ fn the_heartbeat_asks_whether_more_than_half_of_those_that_should_run_are_withou
     let mut bench = bench(&["a", "b", "c", "d"], &["eu"]);
     let missing = |bench: &Bench, second: u64| {
         let backlog = bench.evaluator.backlog(moment_ms(second * 1_000, 0));
-        backlog.signs(true, true).missing(Duration::from_hours(1), backlog.seen)
+        backlog.signs(true, true, true).missing(Duration::from_hours(1), backlog.seen)
     };
     let guard = |id| (id, Reason::Guard);
     without(&mut bench, (60, 120), &[guard("a/eu"), guard("b/eu")]);

@@ -39,7 +39,7 @@ async fn database(database: &Database) -> Arc<dyn Store> {
 }
 
 async fn copied(directory: &Path, to: &Database) -> Result<Vec<TableCount>, CopyError> {
-    copy(&store_file(directory), &url(to), KEPT, at(END), |_| {}).await
+    copy(&store_file(directory), &url(to), "", KEPT, at(END), |_| {}).await
 }
 
 /// Runs of which one is degraded, two failed, and some lie days apart; with cleanups, artifacts and observations.
@@ -183,7 +183,7 @@ async fn of_a_copy_that_broke_off_nothing_is_there_and_the_next_one_is_whole() {
             assert_eq!(server.ask(end_others), "1");
         }
     };
-    let broken = copy(&store_file(directory.path()), &url(&server), KEPT, at(END), cut).await.unwrap_err();
+    let broken = copy(&store_file(directory.path()), &url(&server), "", KEPT, at(END), cut).await.unwrap_err();
     assert!(!broken.is_usage() && broken.to_string().contains("nothing was copied"), "{broken}");
     for table in ["probes", "states", "runs"] {
         assert_eq!(server.ask(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
@@ -201,7 +201,7 @@ async fn a_file_that_a_service_works_on_and_one_that_is_not_there_are_refused() 
     assert!(store.shut_down(LONG).await);
 
     let nowhere = directory.path().join("nowhere.db");
-    let refused = copy(&nowhere, &url(&server), KEPT, at(END), |_| {}).await.unwrap_err();
+    let refused = copy(&nowhere, &url(&server), "", KEPT, at(END), |_| {}).await.unwrap_err();
     assert!(refused.is_usage() && refused.to_string().starts_with("there is no store at "), "{refused}");
     assert!(!nowhere.exists());
 }

@@ -1,0 +1,65 @@
+//! The part of a service in its fleet: waiting for its region, what alerting has to know of it, and the task that keeps it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use futures::FutureExt as _;
+
+use crate::alert::{Alerts, FleetPart};
+use crate::fleet::{Keeper, KeeperParts, LeaseWatch, Member};
+use crate::history::{Epoch, FactView, Fleet, ReadError, Recovery, StartState};
+use crate::plan::{FleetSettings, Plan};
+
+/// What whoever evaluates has written, and the facts of regions other than this process's.
+async fn read_evaluation(
+    recovery: Arc<dyn Recovery>,
+    fleet: Arc<dyn Fleet>,
+    own: Arc<str>,
+) -> Result<Arc<(StartState, Vec<FactView>)>, ReadError> {
+    let remembered = recovery.start_state(SystemTime::now()).await?;
+    let facts = fleet.facts().await?.facts.into_iter().filter(|fact| *fact.region != *own).collect();
+    Ok(Arc::new((remembered, facts)))
+}
+
+/// A process that has the lease of its region.
+pub(super) struct Membership {
+    member: Member,
+    fleet: Arc<dyn Fleet>,
+    settings: FleetSettings,
+    region: Epoch,
+    evaluator: LeaseWatch,
+}
+
+impl Membership {
+    /// Waits until no other instance probes this one's region.
+    pub(super) async fn begin(fleet: Arc<dyn Fleet>, settings: FleetSettings, plan: &Plan) -> Self {
+        let regions = plan.regions.iter().map(|region| Arc::clone(&region.name)).collect();
+        let member = Member::new(Arc::clone(&fleet), &settings, regions);
+        let region = member.wait_for_region().await;
+        let evaluator = member.watch();
+        Self { member, fleet, settings, region, evaluator }
+    }
+
+    /// What alerting starts with.
+    pub(super) async fn part(&self, recovery: Arc<dyn Recovery>) -> Result<FleetPart, ReadError> {
+        let facts = self.fleet.facts().await?.facts.into_iter();
+        let reported = facts.filter(|fact| *fact.region == *self.settings.member).map(|fact| fact.key).collect();
+        let evaluates = self.evaluates();
+        let (fleet, own) = (Arc::clone(&self.fleet), Arc::clone(&self.settings.member));
+        let read = move || read_evaluation(Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own)).boxed();
+        Ok(FleetPart { reported, may_send: Arc::new(evaluates), read: Arc::new(read) })
+    }
+
+    /// Whether it is certain that this process evaluates for the fleet.
+    pub(super) fn evaluates(&self) -> impl Fn() -> bool + Send + Sync + Clone + 'static {
+        let evaluator = self.evaluator.clone();
+        move || evaluator.is_certain(Instant::now(), SystemTime::now())
+    }
+
+    /// Keeps the leases from now on.
+    pub(super) fn keep(self, recovery: Arc<dyn Recovery>, alerts: Alerts) -> Keeper {
+        let Self { member, settings, region, evaluator, .. } = self;
+        let alone_after = settings.alone_after;
+        Keeper::start(KeeperParts { member, region, evaluator, recovery, alone_after, alerts })
+    }
+}

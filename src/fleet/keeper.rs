@@ -1,0 +1,290 @@
+//! The task that keeps a process in its fleet: it renews leases, takes over and stands down, and brings what others report.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use metrics::gauge;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::alert::{Alerts, Event};
+use crate::history::{Epoch, Fenced, LeaseAnswer, LeaseName, ReadError, Recovery};
+
+use super::clock::ClockSkew;
+use super::member::{ASK, Member, MemberInfo};
+use super::watch::LeaseWatch;
+
+/// How often the facts of others are looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How often who evaluates looks which regions are heard of.
+const LISTEN: Duration = Duration::from_secs(2);
+
+/// What the task starts with.
+pub struct KeeperParts {
+    /// Who this process is.
+    pub member: Member,
+    /// The epoch of its region's lease.
+    pub region: Epoch,
+    /// The evaluator's lease, for whoever has to know whether this process evaluates.
+    pub evaluator: LeaseWatch,
+    /// What the store remembers.
+    pub recovery: Arc<dyn Recovery>,
+    /// After how long without an answer of the store this process speaks for its own region.
+    pub alone_after: Duration,
+    /// Who evaluates.
+    pub alerts: Alerts,
+}
+
+/// The task. The leases run out once it is gone.
+pub struct Keeper {
+    member: Member,
+    task: JoinHandle<()>,
+    lost: watch::Receiver<bool>,
+}
+
+impl Keeper {
+    /// Keeps the leases from now on, on the runtime it is called on.
+    pub fn start(parts: KeeperParts) -> Self {
+        let (lost, region_lost) = watch::channel(false);
+        let member = parts.member.clone();
+        let rounds = Rounds {
+            fenced: member.fleet.fenced(),
+            lost,
+            region_asked: Instant::now(),
+            evaluator_asked: None,
+            listened: None,
+            evaluates: None,
+            skew: ClockSkew::default(),
+            answered: Instant::now(),
+            alone: None,
+            trouble: false,
+            parts,
+        };
+        Self { member, task: tokio::spawn(rounds.run()), lost: region_lost }
+    }
+
+    /// Becomes true when another process probes this one's region.
+    pub fn lost(&self) -> watch::Receiver<bool> {
+        self.lost.clone()
+    }
+
+    /// Ends it and gives the leases up. To be called when nothing is to be written any more.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // That it was cut is what was asked for.
+        let _cut = (&mut self.task).await;
+        self.member.leave().await;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How a process that was alone stands.
+#[derive(Debug, Clone, Copy)]
+enum Alone {
+    /// The store does not answer; this process goes on alone since then.
+    Since(Instant),
+    /// It answers again, since then.
+    Back(Instant),
+}
+
+/// How long a process that was alone leaves the evaluation to others, so that it has ended what it told alone.
+const RETURNS: Duration = Duration::from_secs(70);
+
+/// How long a process whose region was taken over meanwhile goes on, to end what it told alone.
+const ENDS: Duration = Duration::from_secs(20);
+
+struct Rounds {
+    parts: KeeperParts,
+    fenced: watch::Receiver<Fenced>,
+    lost: watch::Sender<bool>,
+    region_asked: Instant,
+    evaluator_asked: Option<Instant>,
+    listened: Option<Instant>,
+    /// Under which epoch this process evaluates, and the cursor of the facts.
+    evaluates: Option<(Epoch, i64)>,
+    skew: ClockSkew,
+    /// When the store last answered about a lease.
+    answered: Instant,
+    /// Whether this process is alone, or reaches the others again and since when.
+    alone: Option<Alone>,
+    /// Whether it was said that the store does not answer.
+    trouble: bool,
+}
+
+impl Rounds {
+    async fn run(mut self) {
+        let mut rounds = tokio::time::interval(LOOK);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            rounds.tick().await;
+            if let Err(error) = self.round().await
+                && !std::mem::replace(&mut self.trouble, true)
+            {
+                let error = &error;
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the store does not answer about the fleet; it is asked on"
+                );
+            }
+            self.mind_the_others(Instant::now());
+        }
+    }
+
+    /// Goes on alone where the store has not answered for long, and joins the others when it does.
+    fn mind_the_others(&mut self, now: Instant) {
+        match self.alone {
+            None | Some(Alone::Back(_)) if now.duration_since(self.answered) >= self.parts.alone_after => {
+                tracing::error!(
+                    "the store of the fleet does not answer: this process pages by itself for what fails in its region"
+                );
+                if self.evaluates.take().is_some() {
+                    self.parts.evaluator.lose();
+                }
+                self.parts.alerts.alone(now.duration_since(self.answered));
+                self.alone = Some(Alone::Since(now));
+            }
+            Some(Alone::Since(since)) if self.answered > since => {
+                tracing::info!("the store of the fleet answers again");
+                self.parts.alerts.rejoin();
+                self.alone = Some(Alone::Back(now));
+            }
+            Some(Alone::Back(since)) if now.duration_since(since) >= RETURNS => self.alone = None,
+            None | Some(Alone::Since(_) | Alone::Back(_)) => {}
+        }
+        gauge!("serinus_fleet_alone").set(if matches!(self.alone, Some(Alone::Since(_))) { 1.0 } else { 0.0 });
+    }
+
+    async fn round(&mut self) -> Result<(), ReadError> {
+        self.heed_fences();
+        let renewal = self.parts.member.lasts / 4;
+        if self.region_asked.elapsed() >= renewal {
+            self.region_asked = Instant::now();
+            self.region().await?;
+        }
+        let pause = if self.evaluates.is_some() { renewal } else { ASK };
+        if self.alone.is_none() && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
+            self.evaluator_asked = Some(Instant::now());
+            self.evaluator().await?;
+        }
+        if self.evaluates.is_some() {
+            if self.listened.is_none_or(|listened| listened.elapsed() >= LISTEN) {
+                self.listen().await?;
+                self.listened = Some(Instant::now());
+            }
+            self.bring_facts().await?;
+        }
+        Ok(())
+    }
+
+    /// The store refuses what is written under an earlier epoch, which says for certain that another process has the lease.
+    fn heed_fences(&mut self) {
+        let fenced = *self.fenced.borrow_and_update();
+        if fenced.region {
+            self.lose_region();
+        }
+        if self.evaluates.is_some_and(|(epoch, _)| fenced.evaluator.is_some_and(|refused| refused >= epoch)) {
+            self.stand_down();
+        }
+    }
+
+    async fn region(&mut self) -> Result<(), ReadError> {
+        match self.ask(self.parts.member.region()).await?.0 {
+            LeaseAnswer::Held(epoch) if epoch == self.parts.region => {}
+            LeaseAnswer::Held(_) | LeaseAnswer::HeldBy { .. } => self.lose_region(),
+        }
+        Ok(())
+    }
+
+    /// Another process probes this region. What this one told alone is ended first.
+    fn lose_region(&mut self) {
+        let ends = match self.alone {
+            Some(Alone::Since(_)) => true,
+            Some(Alone::Back(since)) => since.elapsed() < ENDS,
+            None => false,
+        };
+        if !ends {
+            self.lost.send_replace(true);
+        }
+    }
+
+    async fn evaluator(&mut self) -> Result<(), ReadError> {
+        let (answer, asked, wall) = self.ask(LeaseName::Evaluator).await?;
+        match answer {
+            LeaseAnswer::Held(epoch) => {
+                if self.evaluates.is_none_or(|(known, _)| known != epoch) {
+                    self.take_over(epoch).await?;
+                }
+                self.parts.evaluator.confirm(asked, wall);
+            }
+            LeaseAnswer::HeldBy { .. } if self.evaluates.is_some() => self.stand_down(),
+            LeaseAnswer::HeldBy { .. } => {}
+        }
+        gauge!("serinus_fleet_evaluates").set(if self.evaluates.is_some() { 1.0 } else { 0.0 });
+        Ok(())
+    }
+
+    async fn ask(&mut self, name: LeaseName) -> Result<(LeaseAnswer, Instant, SystemTime), ReadError> {
+        let (asked, wall) = (Instant::now(), SystemTime::now());
+        let (answer, server_ms) = self.parts.member.take(name).await?;
+        (self.answered, self.trouble) = (Instant::now(), false);
+        self.skew.take(server_ms, wall, asked.elapsed());
+        Ok((answer, asked, wall))
+    }
+
+    async fn take_over(&mut self, epoch: Epoch) -> Result<(), ReadError> {
+        let remembered = self.parts.recovery.start_state(SystemTime::now()).await?;
+        let page = self.parts.member.fleet.facts().await?;
+        let own = &*self.parts.member.name;
+        let others = page.facts.into_iter().filter(|fact| fact.region != own).collect();
+        self.parts.alerts.take_over(epoch, remembered, others);
+        tracing::info!(epoch = epoch.0, "this process evaluates for the fleet");
+        self.evaluates = Some((epoch, page.next));
+        self.listened = None;
+        Ok(())
+    }
+
+    fn stand_down(&mut self) {
+        self.parts.evaluator.lose();
+        self.parts.alerts.stand_down();
+        self.evaluates = None;
+        tracing::info!("another process evaluates for the fleet");
+    }
+
+    /// Which regions a process has spoken for, and how long ago.
+    async fn listen(&mut self) -> Result<(), ReadError> {
+        let mut heard = Vec::new();
+        for lease in self.parts.member.fleet.leases().await? {
+            if let LeaseName::Region(_) = lease.name {
+                match serde_json::from_str::<MemberInfo>(&lease.info) {
+                    Ok(info) => heard.extend(info.regions.into_iter().map(|region| (region, lease.renewed))),
+                    Err(error) => {
+                        tracing::error!(holder = lease.holder, %error, "what an instance tells of itself cannot be read");
+                    }
+                }
+            }
+        }
+        self.parts.alerts.event(Event::RegionsHeard(heard));
+        Ok(())
+    }
+
+    async fn bring_facts(&mut self) -> Result<(), ReadError> {
+        while let Some((epoch, cursor)) = self.evaluates {
+            let page = self.parts.member.fleet.facts_since(cursor).await?;
+            self.evaluates = Some((epoch, page.next));
+            if !page.facts.is_empty() {
+                self.parts.alerts.event(Event::FactsOfOthers(page.facts));
+            }
+            if !page.more {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! Who this process is in its fleet, and the lease of its region.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{Epoch, Fleet, LeaseAnswer, LeaseName, ReadError};
+use crate::plan::FleetSettings;
+
+use super::watch::LeaseWatch;
+
+/// How often a process asks for a lease that another one has.
+pub(super) const ASK: Duration = Duration::from_secs(1);
+
+/// Of the time within which a holder is replaced, the part that is left to whoever notices that its lease ran out.
+const TO_NOTICE: Duration = Duration::from_secs(3);
+
+/// What a process tells with its lease.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct MemberInfo {
+    /// The regions that it speaks for.
+    pub(super) regions: Vec<Arc<str>>,
+    /// Its version.
+    pub(super) version: String,
+    /// The machine's name.
+    pub(super) host: String,
+}
+
+/// A process of a fleet.
+#[derive(Clone)]
+pub struct Member {
+    pub(super) fleet: Arc<dyn Fleet>,
+    /// Unique for each start of a process.
+    pub(super) holder: String,
+    pub(super) info: String,
+    pub(super) name: Arc<str>,
+    /// How long a lease lasts after each renewal.
+    pub(super) lasts: Duration,
+}
+
+impl Member {
+    /// A process that has started, and that shares a store with others.
+    pub fn new(fleet: Arc<dyn Fleet>, settings: &FleetSettings, regions: Vec<Arc<str>>) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        let info = MemberInfo { regions, version: env!("CARGO_PKG_VERSION").to_owned(), host };
+        Self {
+            fleet,
+            holder: ulid::Ulid::generate().to_string(),
+            info: serde_json::to_string(&info).unwrap_or_default(),
+            name: Arc::clone(&settings.member),
+            lasts: settings.lease.saturating_sub(TO_NOTICE),
+        }
+    }
+
+    /// A watch of a lease that is taken by this process.
+    pub fn watch(&self) -> LeaseWatch {
+        LeaseWatch::new(self.lasts)
+    }
+
+    /// The name of its region's lease.
+    pub(super) fn region(&self) -> LeaseName {
+        LeaseName::Region(Arc::clone(&self.name))
+    }
+
+    /// Waits until this process has its region's lease, and writes under it from then on. While another process has it, this one stands
+    /// by.
+    pub async fn wait_for_region(&self) -> Epoch {
+        let mut told = false;
+        loop {
+            let asked = (Instant::now(), SystemTime::now());
+            match self.take(self.region()).await {
+                Ok((LeaseAnswer::Held(epoch), _)) => {
+                    self.fleet.hold_region(epoch);
+                    tracing::info!(region = &*self.name, epoch = epoch.0, after = ?asked.0.elapsed(), "this process probes its region");
+                    return epoch;
+                }
+                Ok((LeaseAnswer::HeldBy { holder, .. }, _)) => {
+                    if !told {
+                        tracing::info!(region = &*self.name, holder, "another instance probes this region; this one stands by");
+                    }
+                    told = true;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the lease of the region cannot be asked for; it is tried again"
+                    );
+                }
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    /// Asks for a lease: the answer, and the time by the clock of the store.
+    pub(super) async fn take(&self, name: LeaseName) -> Result<(LeaseAnswer, i64), ReadError> {
+        let reply = self.fleet.take_lease(name, self.holder.clone(), self.info.clone(), self.lasts).await?;
+        Ok((reply.answer, reply.server_ms))
+    }
+
+    /// Lets its leases run out, so that others need not wait for that.
+    pub async fn leave(&self) {
+        for name in [LeaseName::Evaluator, self.region()] {
+            if let Err(error) = self.fleet.release_lease(name, self.holder.clone()).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a lease could not be given up; it runs out by itself");
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The processes that share a store: which of them probes a region, and which evaluates for all.
+//!
+//! There is no consensus here. PostgreSQL keeps the leases, with an epoch each, and refuses in every commit what is written under an
+//! earlier epoch (`history`, [`Fleet`](crate::history::Fleet)). A process that was killed, frozen or cut off is replaced when its lease has
+//! run out by the clock of the server, and nobody has to agree with it on that. What a process may do between two answers of the store
+//! follows from its own steady clock ([`LeaseWatch`]), with a margin.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `member` | who this process is, and taking the lease of its region |
+//! | `watch` | whether a lease is certain now, without asking |
+//! | `keeper` | the task that renews leases, takes over and stands down, and brings the facts of others |
+//! | `clock` | how far this machine's clock is from the store's |
+//!
+//! It decides nothing about incidents: it tells `alert` whether this process evaluates.
+
+mod clock;
+mod keeper;
+mod member;
+mod watch;
+
+pub use keeper::{Keeper, KeeperParts};
+pub use member::Member;
+pub use watch::LeaseWatch;
