@@ -10,6 +10,7 @@ mod engine;
 mod files;
 #[cfg(test)]
 mod fixture;
+mod following;
 mod heartbeat;
 mod incident;
 mod last_seen;

@@ -76,7 +76,7 @@ impl ActiveConfig {
 }
 
 /// What people look at.
-fn shown(service: &Service) -> Arc<Plan> {
+pub(super) fn shown(service: &Service) -> Arc<Plan> {
     if service.fleet.is_some() { service.plan.of_fleet() } else { Arc::clone(&service.plan) }
 }
 

@@ -1,5 +1,6 @@
 //! The service while it runs: what it consists of, in which order that starts and in which it stops.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -10,13 +11,13 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
-use crate::alert::{AlertParts, Alerts, FleetPart};
+use crate::alert::{AlertParts, Alerts, FleetPart, Paused};
 use crate::fleet::Keeper;
 use crate::history::{Fleet, ReadError, StartState, Store};
 use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
-use crate::plan::{ListenToken, Plan, Role, Service, StatusPlace};
+use crate::plan::{CanaryId, ListenToken, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
-use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
+use crate::schedule::{Housekeeping, HousekeepingError, Job, Pause, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
     AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
@@ -24,6 +25,7 @@ use crate::web::{
 };
 
 use super::certificates::CertificateSink;
+use super::following::Following;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
 use super::leaks::{self, Sweeping};
@@ -211,11 +213,11 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
-    let (start_state, membership, part) = joined(fleet, &service, &store, start_state, started).await?;
+    let (start_state, membership, part) = joined(fleet.clone(), &service, &store, start_state, started).await?;
     let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
-    let pauses = restored_pauses(&start_state.states, &service.plan, now);
+    let (pauses, paused) = kept_pauses(&service, &start_state, now);
     let mutes = MuteList::restored(&start_state.states, now);
     let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
@@ -227,7 +229,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         store: store.clone(),
         graceful_before: super::last_seen::ended_gracefully(&start_state),
         remembered: start_state,
-        paused: paused(&service.plan, &pauses),
+        paused,
         mutes: mutes.in_force(),
         alert_states: telemetry.metrics().clone(),
         fleet: part,
@@ -277,8 +279,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         certificates,
         status_page,
     });
-    handles.sync_pauses();
-    handles.sync_mutes();
+    started.following = begin_following(fleet, &handles);
     jobs.push(pauses_that_end(&handles));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
@@ -345,6 +346,21 @@ fn access(
         store.record(commit);
     }
     (Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts))), links)
+}
+
+/// The pauses that were kept, and the canaries of the whole fleet that they are about.
+fn kept_pauses(service: &Service, start_state: &StartState, now: SystemTime) -> (Vec<Pause>, HashMap<CanaryId, Paused>) {
+    let plan = super::reload::shown(service);
+    let pauses = restored_pauses(&start_state.states, &plan, now);
+    let paused = paused(&plan, &pauses);
+    (pauses, paused)
+}
+
+/// Tells alerting what is paused and muted, here and, in a fleet, on other processes from now on.
+fn begin_following(fleet: Option<Arc<dyn Fleet>>, api: &Arc<Api>) -> Option<Following> {
+    api.sync_pauses();
+    api.sync_mutes();
+    fleet.map(|fleet| Following::start(fleet, api))
 }
 
 /// Has the rules make runs before their ticks.

@@ -18,6 +18,7 @@ use crate::schedule::{Housekeeping, Scheduler, Stragglers};
 use crate::telemetry::Telemetry;
 use crate::web::Server;
 
+use super::following::Following;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen;
 use super::reload::ConfigWatcher;
@@ -46,6 +47,7 @@ pub(super) struct Started {
     pub(super) config_watcher: Option<ConfigWatcher>,
     pub(super) heartbeat_task: Option<HeartbeatTask>,
     pub(super) keeper: Option<Keeper>,
+    pub(super) following: Option<Following>,
 }
 
 impl Started {
@@ -62,6 +64,7 @@ impl Started {
             let runs = scheduler.stop(grace).map(|stragglers| left = stragglers);
             stopping.stage("scheduler", Duration::ZERO, runs).await;
         }
+        drop(self.following);
         if let Some(config_watcher) = self.config_watcher {
             stopping.stage("reload", LAST_ANSWERS, config_watcher.stop()).await;
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::ReadFuture;
+use super::{ReadFuture, RestoredState};
 
 /// What the names of leases of regions begin with.
 const OF_REGION: &str = "region/";
@@ -140,6 +140,9 @@ pub trait Fleet: Send + Sync + 'static {
     /// Facts that were written after the cursor, of other regions than this store's own, in the order of commits; at most
     /// [`FACTS`]. Facts that are well are kept for a day: whoever was away for longer begins with [`facts`](Self::facts).
     fn facts_since(&self, after: i64) -> ReadFuture<FactsPage>;
+
+    /// States of the kinds [`FOLLOWED`](super::FOLLOWED), which are those of the whole fleet, in the order of kinds and keys.
+    fn followed(&self) -> ReadFuture<Vec<RestoredState>>;
 
     /// From now on everything is written under this epoch of the region's lease.
     fn hold_region(&self, epoch: Epoch);

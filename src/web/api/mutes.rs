@@ -50,6 +50,17 @@ impl MuteList {
         Self { list: Mutex::new(list), synced: Mutex::default() }
     }
 
+    /// Takes a mute that was made or ended on another process, by the key of its row.
+    pub(super) fn take(&self, key: &str, json: Option<&str>) {
+        match json.map(serde_json::from_str::<Mute>) {
+            Some(Ok(mute)) => {
+                self.lock().insert(id(&mute), mute);
+            }
+            Some(Err(error)) => tracing::error!(key, %error, "a mute cannot be read and is left out"),
+            None => self.lock().retain(|_, mute| row(mute, false).key != key),
+        }
+    }
+
     /// Those in force, by probe and part.
     pub(crate) fn in_force(&self) -> Vec<Mute> {
         let now = now_ms();

@@ -56,6 +56,34 @@ pub fn restored_pauses(states: &[RestoredState], plan: &Plan, now: SystemTime) -
 pub struct SyncedPauses(Mutex<HashMap<CanaryId, Paused>>);
 
 impl Api {
+    /// Takes what was changed on another process of the fleet: kinds, keys, and what holds now, if anything.
+    pub(crate) fn take_followed(&self, changed: Vec<(String, String, Option<String>)>) {
+        let plan = self.plan();
+        for (kind, key, json) in changed {
+            if kind == KIND {
+                self.take_pause(&plan, &key, json);
+            } else {
+                self.mutes.take(&key, json.as_deref());
+            }
+        }
+        self.sync_pauses();
+        self.sync_mutes();
+    }
+
+    fn take_pause(&self, plan: &Plan, key: &str, json: Option<String>) {
+        let pauses = self.scheduler.pauses();
+        let Some(target) = names::target(plan, key) else { return };
+        let state = json.map(|json| RestoredState { kind: KIND.to_owned(), key: key.to_owned(), json });
+        match state.and_then(|state| restored_pauses(&[state], plan, SystemTime::now()).pop()) {
+            // It may be this process's own.
+            Some(pause) if pauses.list().iter().any(|known| known.target == target && known.until == pause.until) => {}
+            Some(pause) => pauses.pause(pause),
+            None => {
+                pauses.resume(&target);
+            }
+        }
+    }
+
     /// Tells alerting which canaries are paused now, if that changed: somebody paused or resumed, a pause ended by
     /// itself, or a reload brought canaries of a probe that is paused.
     pub fn sync_pauses(&self) {

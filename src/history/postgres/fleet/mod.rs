@@ -5,6 +5,7 @@
 
 mod facts;
 mod fence;
+mod followed;
 mod lease;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::PostgresStore;
-use crate::history::{Epoch, FactsPage, Fenced, Fleet, LeaseName, LeaseReply, LeaseView, ReadFuture};
+use crate::history::{Epoch, FactsPage, Fenced, Fleet, LeaseName, LeaseReply, LeaseView, ReadFuture, RestoredState};
 
 pub(super) use fence::{Fence, Refusal};
 
@@ -49,6 +50,11 @@ impl Fleet for PostgresStore {
     fn facts_since(&self, after: i64) -> ReadFuture<FactsPage> {
         let (asker, own) = (self.fleet(), Arc::clone(self.fence().region()));
         Box::pin(async move { asker.ask(async |client| facts::since(client, after, &own).await).await })
+    }
+
+    fn followed(&self) -> ReadFuture<Vec<RestoredState>> {
+        let asker = self.fleet();
+        Box::pin(async move { asker.ask(async |client| followed::all(client).await).await })
     }
 
     fn hold_region(&self, epoch: Epoch) {
