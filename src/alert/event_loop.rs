@@ -1,6 +1,7 @@
 //! The loop of the alerts' thread: take commands, fold, write, send.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub(super) struct EventLoop {
     in_flight: HashMap<tokio::task::Id, (Arc<str>, String)>,
     /// A commit that was not durable in time. Until it is, later ones are not waited for.
     late: Option<Durable>,
+    /// Whether this process needs no lease to send.
+    speaks_alone: Arc<AtomicBool>,
 }
 
 impl EventLoop {
@@ -90,22 +93,24 @@ impl EventLoop {
         outputs: Outputs,
     ) -> Self {
         let (flights, in_flight) = (JoinSet::new(), HashMap::new());
-        Self { evaluator, sender, alerting, secrets, store, clock, round, outputs, flights, in_flight, late: None }
+        let speaks_alone = Arc::new(AtomicBool::new(evaluator.speaks_alone()));
+        Self { evaluator, sender, alerting, secrets, store, clock, round, outputs, flights, in_flight, late: None, speaks_alone }
     }
 
     /// Runs until it is asked to stop.
     pub(super) async fn run(mut self, inbox: &Inbox) {
         let sender = self.sender.clone();
-        let may_send = self.outputs.may_send.clone();
-        let repeating =
-            tokio::spawn(async move { sender.keep_alive(|| may_send.as_ref().is_none_or(|may_send| may_send())).await });
+        let (may_send, speaks_alone) = (self.outputs.may_send.clone(), Arc::clone(&self.speaks_alone));
+        let repeating = tokio::spawn(async move {
+            sender.keep_alive(|| speaks_alone.load(Ordering::Relaxed) || may_send.as_ref().is_none_or(|it| it())).await
+        });
         let mut commands = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
         loop {
             let now = std::time::Instant::now();
             self.round.set(now);
             self.outputs.alert_states.evaluated(now);
-            let effects = self.evaluator.finish(self.clock.now());
+            let effects = self.finish();
             self.act(effects).await;
             self.show();
             if let Some((until, _)) = &ending
@@ -142,7 +147,7 @@ impl EventLoop {
 
     /// Carries out the effects so far, and gives passed runs a moment to gather.
     async fn rest(&mut self, inbox: &Inbox) {
-        let effects = self.evaluator.finish(self.clock.now());
+        let effects = self.finish();
         self.act(effects).await;
         let now = self.clock.now();
         let rest = self.evaluator.due(now).map_or(REST, |due| due.saturating_sub(now.steady)).min(REST);
@@ -152,6 +157,18 @@ impl EventLoop {
             Some(joined) = self.flights.join_next_with_id(), if !self.flights.is_empty() => self.completed(joined),
             () = tokio::time::sleep(rest) => {}
         }
+    }
+
+    /// The effects so far. Nothing is made to be sent while this process may not speak for its fleet.
+    fn finish(&mut self) -> Effects {
+        let may_send = self.outputs.may_send.as_ref().is_none_or(|may_send| may_send());
+        self.evaluator.set_may_send(may_send);
+        let effects = self.evaluator.finish(self.clock.now());
+        let speaks_alone = self.evaluator.speaks_alone();
+        if self.speaks_alone.swap(speaks_alone, Ordering::Relaxed) && !speaks_alone {
+            self.sender.release();
+        }
+        effects
     }
 
     /// Handles a command. Returns the time that is left if it is to stop.
@@ -188,6 +205,8 @@ impl EventLoop {
             }
             Command::TakeOver(with) => {
                 let TakeOver { epoch, remembered, facts } = *with;
+                // What is still open is held anew.
+                self.sender.release();
                 self.evaluator.take_over(epoch, &remembered, facts, now);
             }
             Command::StandDown => {

@@ -1,13 +1,13 @@
 //! The part of a service in its fleet: waiting for its region, what alerting has to know of it, and the task that keeps it.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 
 use crate::alert::{Alerts, FleetPart};
 use crate::fleet::{Keeper, KeeperParts, LeaseWatch, Member};
-use crate::history::{Epoch, FactView, Fleet, ReadError, Recovery, StartState};
+use crate::history::{Epoch, FactView, Fleet, ReadError, Recovery, StartState, Store};
 use crate::plan::{FleetSettings, Plan};
 
 /// What whoever evaluates has written, and the facts of regions other than this process's.
@@ -19,6 +19,30 @@ async fn read_evaluation(
     let remembered = recovery.start_state(SystemTime::now()).await?;
     let facts = fleet.facts().await?.facts.into_iter().filter(|fact| *fact.region != *own).collect();
     Ok(Arc::new((remembered, facts)))
+}
+
+/// What whoever evaluates had written lately, so that many who ask do not read it each.
+#[derive(Default)]
+struct Known(tokio::sync::Mutex<Option<(Instant, Arc<(StartState, Vec<FactView>)>)>>);
+
+/// How long it is told on.
+const LATELY: Duration = Duration::from_secs(3);
+
+impl Known {
+    async fn read(
+        &self,
+        recovery: Arc<dyn Recovery>,
+        fleet: Arc<dyn Fleet>,
+        own: Arc<str>,
+    ) -> Result<Arc<(StartState, Vec<FactView>)>, ReadError> {
+        let mut known = self.0.lock().await;
+        if let Some((_, known)) = known.as_ref().filter(|(at, _)| at.elapsed() < LATELY) {
+            return Ok(Arc::clone(known));
+        }
+        let read = read_evaluation(recovery, fleet, own).await?;
+        *known = Some((Instant::now(), Arc::clone(&read)));
+        Ok(read)
+    }
 }
 
 /// A process that has the lease of its region.
@@ -42,11 +66,15 @@ impl Membership {
 
     /// What alerting starts with.
     pub(super) async fn part(&self, recovery: Arc<dyn Recovery>) -> Result<FleetPart, ReadError> {
-        let facts = self.fleet.facts().await?.facts.into_iter();
+        let facts = self.fleet.facts().await?.facts.into_iter().filter(|fact| fact.json.is_some());
         let reported = facts.filter(|fact| *fact.region == *self.settings.member).map(|fact| fact.key).collect();
         let evaluates = self.evaluates();
         let (fleet, own) = (Arc::clone(&self.fleet), Arc::clone(&self.settings.member));
-        let read = move || read_evaluation(Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own)).boxed();
+        let known = Arc::<Known>::default();
+        let read = move || {
+            let (recovery, fleet, own, known) = (Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own), Arc::clone(&known));
+            async move { known.read(recovery, fleet, own).await }.boxed()
+        };
         Ok(FleetPart { reported, may_send: Arc::new(evaluates), read: Arc::new(read) })
     }
 
@@ -57,9 +85,9 @@ impl Membership {
     }
 
     /// Keeps the leases from now on.
-    pub(super) fn keep(self, recovery: Arc<dyn Recovery>, alerts: Alerts) -> Keeper {
+    pub(super) fn keep(self, store: Arc<dyn Store>, alerts: Alerts) -> Keeper {
         let Self { member, settings, region, evaluator, .. } = self;
         let alone_after = settings.alone_after;
-        Keeper::start(KeeperParts { member, region, evaluator, recovery, alone_after, alerts })
+        Keeper::start(KeeperParts { member, region, evaluator, store, alone_after, alerts })
     }
 }

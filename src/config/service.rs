@@ -232,7 +232,8 @@ fn fleet(
             );
         }
     }
-    if let Some(span) = keys.alone_after.span().filter(|_| *keys.alone_after < *keys.lease) {
+    let written = keys.alone_after.span().or(keys.lease.span());
+    if let Some(span) = written.filter(|_| *keys.alone_after < *keys.lease) {
         diagnostics.push(
             Diagnostic::at(Code::InvalidValue, span, "a process would page by itself before another one can have taken over")
                 .help("make `alone_after` at least as long as `lease`"),

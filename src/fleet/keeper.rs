@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::alert::{Alerts, Event};
-use crate::history::{Epoch, Fenced, LeaseAnswer, LeaseName, ReadError, Recovery};
+use crate::history::{Commit, Epoch, Fenced, LeaseAnswer, LeaseName, ReadError, Store};
 
 use super::clock::ClockSkew;
 use super::member::{ASK, Member, MemberInfo};
@@ -29,8 +29,8 @@ pub struct KeeperParts {
     pub region: Epoch,
     /// The evaluator's lease, for whoever has to know whether this process evaluates.
     pub evaluator: LeaseWatch,
-    /// What the store remembers.
-    pub recovery: Arc<dyn Recovery>,
+    /// The store itself.
+    pub store: Arc<dyn Store>,
     /// After how long without an answer of the store this process speaks for its own region.
     pub alone_after: Duration,
     /// Who evaluates.
@@ -57,7 +57,7 @@ impl Keeper {
             listened: None,
             evaluates: None,
             skew: ClockSkew::default(),
-            answered: Instant::now(),
+            failing: None,
             alone: None,
             trouble: false,
             parts,
@@ -88,14 +88,17 @@ impl Drop for Keeper {
 /// How a process that was alone stands.
 #[derive(Debug, Clone, Copy)]
 enum Alone {
-    /// The store does not answer; this process goes on alone since then.
-    Since(Instant),
-    /// It answers again, since then.
+    /// The store does not answer.
+    Cut,
+    /// It answers again, and since then this process ends what it told alone.
     Back(Instant),
 }
 
-/// How long a process that was alone leaves the evaluation to others, so that it has ended what it told alone.
-const RETURNS: Duration = Duration::from_secs(70);
+/// The longest pause between two renewals of a lease.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// How long it may take until what a process handed to the store while it was away is written.
+const CATCHES_UP: Duration = Duration::from_secs(2);
 
 /// How long a process whose region was taken over meanwhile goes on, to end what it told alone.
 const ENDS: Duration = Duration::from_secs(20);
@@ -110,8 +113,8 @@ struct Rounds {
     /// Under which epoch this process evaluates, and the cursor of the facts.
     evaluates: Option<(Epoch, i64)>,
     skew: ClockSkew,
-    /// When the store last answered about a lease.
-    answered: Instant,
+    /// Since when no question was answered, or nothing could be written.
+    failing: Option<Instant>,
     /// Whether this process is alone, or reaches the others again and since when.
     alone: Option<Alone>,
     /// Whether it was said that the store does not answer.
@@ -124,7 +127,11 @@ impl Rounds {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
-            if let Err(error) = self.round().await
+            let round = self.round().await;
+            if round.is_err() || !self.parts.store.status().writable {
+                self.failing.get_or_insert_with(Instant::now);
+            }
+            if let Err(error) = round
                 && !std::mem::replace(&mut self.trouble, true)
             {
                 let error = &error;
@@ -133,43 +140,59 @@ impl Rounds {
                     "the store does not answer about the fleet; it is asked on"
                 );
             }
-            self.mind_the_others(Instant::now());
+            self.mind_the_others(Instant::now()).await;
+            let certain = self.evaluates.is_some() && self.parts.evaluator.is_certain(Instant::now(), SystemTime::now());
+            gauge!("serinus_fleet_evaluates").set(if certain { 1.0 } else { 0.0 });
         }
     }
 
-    /// Goes on alone where the store has not answered for long, and joins the others when it does.
-    fn mind_the_others(&mut self, now: Instant) {
-        match self.alone {
-            None | Some(Alone::Back(_)) if now.duration_since(self.answered) >= self.parts.alone_after => {
+    /// Goes on alone where the store has not answered, or taken anything, for long, and joins the others when it does.
+    async fn mind_the_others(&mut self, now: Instant) {
+        let long = self.failing.is_some_and(|since| now.duration_since(since) >= self.parts.alone_after);
+        let alone = self.alone;
+        match alone {
+            None | Some(Alone::Back(_)) if long => {
                 tracing::error!(
                     "the store of the fleet does not answer: this process pages by itself for what fails in its region"
                 );
-                if self.evaluates.take().is_some() {
-                    self.parts.evaluator.lose();
-                }
-                self.parts.alerts.alone(now.duration_since(self.answered));
-                self.alone = Some(Alone::Since(now));
+                self.evaluates = None;
+                self.parts.evaluator.lose();
+                self.parts.alerts.alone(now.duration_since(self.failing.unwrap_or(now)));
+                self.alone = Some(Alone::Cut);
             }
-            Some(Alone::Since(since)) if self.answered > since => {
-                tracing::info!("the store of the fleet answers again");
+            Some(Alone::Cut) if self.failing.is_none() && self.has_caught_up().await && self.is_evaluated().await => {
+                tracing::info!("the store of the fleet answers again, and somebody evaluates");
                 self.parts.alerts.rejoin();
                 self.alone = Some(Alone::Back(now));
             }
-            Some(Alone::Back(since)) if now.duration_since(since) >= RETURNS => self.alone = None,
-            None | Some(Alone::Since(_) | Alone::Back(_)) => {}
+            Some(Alone::Back(since)) if now.duration_since(since) >= ASK && !self.parts.alerts.backlog().alone => {
+                self.alone = None
+            }
+            None | Some(Alone::Cut | Alone::Back(_)) => {}
         }
-        gauge!("serinus_fleet_alone").set(if matches!(self.alone, Some(Alone::Since(_))) { 1.0 } else { 0.0 });
+        gauge!("serinus_fleet_alone").set(if matches!(self.alone, Some(Alone::Cut)) { 1.0 } else { 0.0 });
+    }
+
+    /// Whether everything that was handed to the store is written: then whoever evaluates knows of what fails here.
+    async fn has_caught_up(&self) -> bool {
+        let written = self.parts.store.commit(Commit::default());
+        tokio::time::timeout(CATCHES_UP, written).await.is_ok_and(|written| written.is_ok())
+    }
+
+    /// Whether a process evaluates: another one, or this one as soon as it has ended what it told alone.
+    async fn is_evaluated(&mut self) -> bool {
+        self.ask(LeaseName::Evaluator).await.is_ok()
     }
 
     async fn round(&mut self) -> Result<(), ReadError> {
         self.heed_fences();
-        let renewal = self.parts.member.lasts / 4;
+        let renewal = (self.parts.member.lasts / 4).min(RENEWAL);
         if self.region_asked.elapsed() >= renewal {
             self.region_asked = Instant::now();
             self.region().await?;
         }
         let pause = if self.evaluates.is_some() { renewal } else { ASK };
-        if self.alone.is_none() && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
+        if !matches!(self.alone, Some(Alone::Cut)) && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
             self.evaluator_asked = Some(Instant::now());
             self.evaluator().await?;
         }
@@ -205,7 +228,7 @@ impl Rounds {
     /// Another process probes this region. What this one told alone is ended first.
     fn lose_region(&mut self) {
         let ends = match self.alone {
-            Some(Alone::Since(_)) => true,
+            Some(Alone::Cut) => true,
             Some(Alone::Back(since)) => since.elapsed() < ENDS,
             None => false,
         };
@@ -217,30 +240,41 @@ impl Rounds {
     async fn evaluator(&mut self) -> Result<(), ReadError> {
         let (answer, asked, wall) = self.ask(LeaseName::Evaluator).await?;
         match answer {
+            // It is renewed for this process, which begins once it has ended what it told alone.
+            LeaseAnswer::Held(_) if self.alone.is_some() => {}
             LeaseAnswer::Held(epoch) => {
                 if self.evaluates.is_none_or(|(known, _)| known != epoch) {
                     self.take_over(epoch).await?;
                 }
-                self.parts.evaluator.confirm(asked, wall);
+                if self.evaluates.is_some() {
+                    self.parts.evaluator.confirm(asked, wall);
+                }
             }
             LeaseAnswer::HeldBy { .. } if self.evaluates.is_some() => self.stand_down(),
             LeaseAnswer::HeldBy { .. } => {}
         }
-        gauge!("serinus_fleet_evaluates").set(if self.evaluates.is_some() { 1.0 } else { 0.0 });
         Ok(())
     }
 
     async fn ask(&mut self, name: LeaseName) -> Result<(LeaseAnswer, Instant, SystemTime), ReadError> {
         let (asked, wall) = (Instant::now(), SystemTime::now());
         let (answer, server_ms) = self.parts.member.take(name).await?;
-        (self.answered, self.trouble) = (Instant::now(), false);
+        self.trouble = false;
+        if self.parts.store.status().writable {
+            self.failing = None;
+        }
         self.skew.take(server_ms, wall, asked.elapsed());
         Ok((answer, asked, wall))
     }
 
     async fn take_over(&mut self, epoch: Epoch) -> Result<(), ReadError> {
-        let remembered = self.parts.recovery.start_state(SystemTime::now()).await?;
-        let page = self.parts.member.fleet.facts().await?;
+        let (store, fleet) = (&self.parts.store, &self.parts.member.fleet);
+        let read = async { Ok::<_, ReadError>((store.start_state(SystemTime::now()).await?, fleet.facts().await?)) };
+        // Leases have to be renewed meanwhile. Who cannot read in time lets somebody else try.
+        let Ok(Ok((remembered, page))) = tokio::time::timeout(self.parts.member.lasts / 2, read).await else {
+            tracing::warn!("what the fleet knows cannot be read in time: another process may evaluate");
+            return self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await;
+        };
         let own = &*self.parts.member.name;
         let others = page.facts.into_iter().filter(|fact| fact.region != own).collect();
         self.parts.alerts.take_over(epoch, remembered, others);

@@ -134,7 +134,7 @@ pub trait Fleet: Send + Sync + 'static {
     /// Every lease that was ever taken, in the order of their names.
     fn leases(&self) -> ReadFuture<Vec<LeaseView>>;
 
-    /// The facts of all regions that are watched and not well, and the cursor as of then.
+    /// The facts of all regions that are not well, those that were not watched any more within a day, and the cursor as of then.
     fn facts(&self) -> ReadFuture<FactsPage>;
 
     /// Facts that were written after the cursor, of other regions than this store's own, in the order of commits; at most

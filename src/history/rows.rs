@@ -17,8 +17,8 @@ pub use event::{EventKind, EventRow};
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
 
 /// Kinds of states that belong to the evaluator, those [of incidents](OF_INCIDENTS) among them.
-pub const OF_EVALUATOR: [&str; 7] =
-    [OF_INCIDENTS[0], OF_INCIDENTS[1], "channel", "unheard", "scope", "generation", "generations_after"];
+pub const OF_EVALUATOR: [&str; 8] =
+    [OF_INCIDENTS[0], OF_INCIDENTS[1], "closed", "channel", "unheard", "scope", "generation", "generations_after"];
 
 /// Kinds of states that belong to the process that probes: of conditions, and of when it was last there.
 pub const OF_REGION: [&str; 12] = [

@@ -95,13 +95,8 @@ pub enum Input<'a> {
         /// Whether the one before it was stopped as it should be, or there was none.
         graceful_before: bool,
     },
-    /// Some process has spoken for a region. If this is never reported, no region is judged.
-    RegionHeard {
-        /// The region's name.
-        region: &'a str,
-        /// How long ago.
-        ago: Duration,
-    },
+    /// All regions that a process has ever spoken for, and how long ago. If this is never reported, no region is judged.
+    RegionsHeard(&'a [(Arc<str>, Duration)]),
 }
 
 /// A fact that changed.

@@ -16,6 +16,9 @@ use crate::history::{RestoredState, StateRow};
 /// How long a region may go without a sign of a process.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// How long a sign of a region may take that was not heard of when somebody began to listen.
+const FIRST: Duration = Duration::from_mins(1);
+
 /// When each region was heard of.
 #[derive(Debug, Default)]
 pub(super) struct Regions {
@@ -91,26 +94,26 @@ impl Rules for Regions {
     }
 
     fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
-        let RuleEvent::Input(Input::RegionHeard { region, ago }) = what else { return };
-        let at = now.steady.saturating_sub(*ago);
+        let RuleEvent::Input(Input::RegionsHeard(regions)) = what else { return };
         if self.heard.is_empty() {
-            // The first report starts the time of all other regions.
+            // The first report starts the time of all regions.
             self.heard = self.declared.iter().map(|region| (Arc::clone(region), Heard::since(now.steady))).collect();
         }
-        let Some((region, heard)) = self.heard.get_key_value(*region).map(|(region, heard)| (Arc::clone(region), *heard)) else {
-            return;
-        };
-        if heard.told && at <= heard.at {
-            return;
+        for (region, ago) in *regions {
+            let Some(heard) = self.heard.get_mut(region) else { continue };
+            let at = now.steady.saturating_sub(*ago);
+            // Of a region that was last heard of before anybody listened, a sign has a minute to come.
+            let at = if heard.told { at } else { at.max(now.steady.saturating_sub(PATIENCE - FIRST)) };
+            if heard.told && at <= heard.at {
+                continue;
+            }
+            let back = heard.missed && at + PATIENCE > now.steady;
+            *heard = Heard { at, told: true, missed: heard.missed && !back };
+            if back {
+                out.push(Changed::now(self.fact(region, now.steady, false)));
+            }
         }
-        let missed = heard.missed && at + PATIENCE <= now.steady;
-        if heard.missed && !missed {
-            out.push(Changed::now(self.fact(&region, now.steady, false)));
-        }
-        self.heard.insert(region, Heard { at, told: true, missed });
-    }
-
-    fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
+        // Only now, as what was heard of one region says that those of the others would have been told as well.
         let is_missed = |heard: &Heard| !heard.missed && heard.at + PATIENCE <= now.steady;
         let missed: Vec<(Arc<str>, Duration)> = self
             .heard
@@ -122,10 +125,6 @@ impl Rules for Regions {
             })
             .collect();
         out.extend(missed.iter().map(|(region, at)| Changed::now(self.fact(region, *at, true))));
-    }
-
-    fn due(&self) -> Option<Duration> {
-        self.heard.values().filter(|heard| !heard.missed).map(|heard| heard.at + PATIENCE).min()
     }
 
     fn facts(&self) -> Vec<Fact> {
@@ -169,6 +168,24 @@ mod tests {
         harness.facts.keys().map(ToString::to_string).collect()
     }
 
+    fn hears(harness: &mut Harness, regions: &[&str], at: u64) {
+        let heard: Vec<(Arc<str>, Duration)> = regions.iter().map(|region| (Arc::from(*region), Duration::ZERO)).collect();
+        harness.take(Input::RegionsHeard(&heard), at);
+    }
+
+    #[test]
+    fn what_was_heard_before_anybody_listened_has_a_minute_to_be_heard_again() {
+        let mut harness = harness();
+        let long_ago: [(Arc<str>, Duration); 2] = ["eu", "us"].map(|region| (region.into(), Duration::from_hours(5)));
+        harness.take(Input::RegionsHeard(&long_ago), 0);
+        assert_eq!(missed(&harness), [""; 0]);
+        let one: [(Arc<str>, Duration); 2] = [("eu".into(), Duration::ZERO), ("us".into(), Duration::from_hours(6))];
+        harness.take(Input::RegionsHeard(&one), 59);
+        assert_eq!(missed(&harness), [""; 0]);
+        harness.take(Input::RegionsHeard(&one), 60);
+        assert_eq!(missed(&harness), ["region/us"]);
+    }
+
     #[test]
     fn where_nobody_says_who_speaks_for_which_region_nothing_follows_from_silence() {
         let mut harness = harness();
@@ -180,18 +197,19 @@ mod tests {
     #[test]
     fn a_declared_region_that_nobody_has_spoken_for_in_three_minutes_is_missed_until_somebody_does() {
         let mut harness = harness();
-        harness.take(Input::RegionHeard { region: "eu", ago: Duration::ZERO }, 0);
-        harness.take(Input::RegionHeard { region: "eu", ago: Duration::ZERO }, 179);
-        harness.clock(179);
+        hears(&mut harness, &["eu"], 0);
+        hears(&mut harness, &["eu"], 179);
         assert_eq!(missed(&harness), [""; 0]);
-        harness.clock(180);
+        hears(&mut harness, &["eu"], 180);
         assert_eq!(missed(&harness), ["region/us"], "never heard of, since others are");
         let fact = &harness.facts[&FactKey::Region("us".into())];
         assert_eq!((fact.state, fact.since), (State::Failing(Level::Page), moment(0).steady));
         assert_eq!((fact.scope.clone(), &*fact.region), (Scope::Blind("us".into()), "us"));
-        harness.take(Input::RegionHeard { region: "us", ago: Duration::ZERO }, 200);
+        hears(&mut harness, &["eu", "us"], 200);
         assert_eq!(missed(&harness), [""; 0]);
         harness.clock(400);
+        assert_eq!(missed(&harness), [""; 0], "nobody listens, so that silence says nothing");
+        hears(&mut harness, &[], 401);
         assert_eq!(missed(&harness), ["region/eu", "region/us"]);
         harness.apply(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]), 410);
         assert_eq!(missed(&harness), ["region/eu"], "it is not declared any more");

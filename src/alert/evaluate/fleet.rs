@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::history::{Epoch, FactRow, FactView, StartState};
-use crate::outcome::RunReport;
+use crate::outcome::{RunReport, Trigger};
 use crate::plan::{Alerting, Plan};
 
 use super::super::condition::{Changed, Count};
@@ -26,7 +26,11 @@ use super::super::scope_records::ScopeRecords;
 use super::super::status::Status;
 use super::super::view::Ended;
 use super::super::{Fact, FactKey, Scope, State};
+use super::closed::ClosedFacts;
 use super::{ActiveConfig, Evaluator, Facts, Ids, Incidents, Pending};
+
+/// How often it is reported that a root is well.
+const ROOTS: Duration = Duration::from_secs(30);
 
 /// How long a process that reaches the others again has to end what it told alone.
 const REJOINS: Duration = Duration::from_mins(1);
@@ -67,6 +71,11 @@ impl Role {
 
     /// Whether nothing is written of what is told.
     pub(super) fn is_unwritten(&self) -> bool {
+        matches!(self, Self::Reports | Self::Alone(_) | Self::Rejoins(_))
+    }
+
+    /// Whether this process tells by itself, or has still to end what it told so.
+    pub(super) fn is_alone(&self) -> bool {
         matches!(self, Self::Alone(_) | Self::Rejoins(_))
     }
 
@@ -122,6 +131,17 @@ impl OtherFacts {
         }
     }
 
+    /// Takes the facts of all regions out.
+    fn take(&mut self, key: &FactKey) -> BTreeMap<Arc<str>, Arc<Fact>> {
+        self.0.remove(key).unwrap_or_default()
+    }
+
+    /// The facts of these regions.
+    fn of_regions(&self, is_meant: impl Fn(&str) -> bool) -> Vec<(Arc<str>, FactKey)> {
+        let all = self.0.iter().flat_map(|(key, parts)| parts.keys().map(move |region| (Arc::clone(region), key.clone())));
+        all.filter(|(region, _)| is_meant(region)).collect()
+    }
+
     fn of<'a>(&'a self, key: &FactKey) -> impl Iterator<Item = &'a Arc<Fact>> + use<'a> {
         self.0.get(key).into_iter().flat_map(BTreeMap::values)
     }
@@ -168,9 +188,11 @@ impl Evaluator {
         if self.role != Role::Reports {
             return self.status(now);
         }
+        let removals = self.removals.clone();
         self.evaluate(Role::Evaluates(Epoch(0)), remembered, facts, now);
         let status = self.status(now);
         self.becomes(Role::Reports, now);
+        self.removals = removals;
         status
     }
 
@@ -227,10 +249,16 @@ impl Evaluator {
             return;
         }
         self.role = Role::Rejoins(now.steady + REJOINS);
+        // What was refused while it was cut off is tried at once.
+        self.delivery.ask_again();
         self.facts = Facts::default();
         self.pending.touched.clear();
         for scope in self.incidents.open.keys().cloned().collect::<Vec<_>>() {
-            if let Some(incident) = self.incidents.open.remove(&scope) {
+            if let Some(mut incident) = self.incidents.open.remove(&scope) {
+                // The fleet tells what is still due.
+                for told in incident.told.values_mut() {
+                    (told.due, told.page_due, told.missed) = (None, None, false);
+                }
                 let id = incident.id.clone();
                 self.ends(incident, None, now);
                 if let Some(end) = self.incidents.ended.get_mut(&id).and_then(|incident| incident.end.as_mut()) {
@@ -240,6 +268,16 @@ impl Evaluator {
         }
     }
 
+    /// Whether anything may be sent now.
+    pub(super) fn sends(&self) -> bool {
+        self.may_send || self.speaks_alone()
+    }
+
+    /// Whether this process is certain that it may speak for its fleet.
+    pub fn set_may_send(&mut self, may_send: bool) {
+        self.may_send = may_send;
+    }
+
     /// Whether this process may send without being certain of a lease.
     pub fn speaks_alone(&self) -> bool {
         matches!(self.role, Role::Single | Role::Alone(_) | Role::Rejoins(_))
@@ -247,7 +285,16 @@ impl Evaluator {
 
     /// Once all is ended that this process told alone, or there is no more time for it, it reports as before.
     pub(super) fn rejoined(&mut self, now: Moment) {
-        if self.role.until().is_some_and(|until| until <= now.steady || self.incidents.ended.is_empty()) {
+        let Some(until) = self.role.until() else { return };
+        if until <= now.steady || self.incidents.ended.is_empty() {
+            let told = self.incidents.ended.values().flat_map(|incident| &incident.told);
+            for (channel, open) in told.flat_map(|(channel, told)| told.open.iter().map(move |open| (channel, open))) {
+                tracing::error!(
+                    channel = &**channel,
+                    key = open.key,
+                    "what this process told alone could not be ended; end it by hand"
+                );
+            }
             self.stand_down(now);
         }
     }
@@ -285,6 +332,8 @@ impl Evaluator {
         self.ids = Ids::default();
         self.pending = Pending::default();
         self.gone.clear();
+        self.settled.clear();
+        self.closed = ClosedFacts::default();
         self.dirty.forget_evaluation();
         self.conditions.forget_regions();
     }
@@ -352,6 +401,12 @@ impl Evaluator {
         if self.role == Role::Single || !passed || !self.roots.is_root(id) || self.own.contains_key(&key) {
             return;
         }
+        // One that was asked for is waited for; of the others some do.
+        let last = self.passed_roots.get(id).copied();
+        if report.trigger != Trigger::Needed && last.is_some_and(|last| now.steady < last + ROOTS) {
+            return;
+        }
+        self.passed_roots.insert(id.clone(), now.steady);
         let last = LastRun { failed: false, started: now.steady.saturating_sub(report.duration), ended: now.steady };
         let region = Arc::clone(&report.canary.region.name);
         let well = Fact { last: Some(last), region, ..Fact::well(key.clone(), scope_of(&key)) };
@@ -365,6 +420,9 @@ impl Evaluator {
         }
         for FactView { key, region, json } in facts {
             let region: Arc<str> = region.into();
+            if !self.is_declared(&region) {
+                continue;
+            }
             match read(key, json.as_deref()) {
                 Ok((key, fact)) => self.fact_of_other(&region, &key, fact, now),
                 Err(error) => tracing::error!(%region, %error, "a fact cannot be read and is left out; which version wrote it?"),
@@ -372,15 +430,48 @@ impl Evaluator {
         }
     }
 
+    /// Somebody closed these: the processes that report them cannot be asked, so that it is remembered here.
+    pub(super) fn close_others(&mut self, keys: &[FactKey]) {
+        for key in keys {
+            for (region, fact) in self.others.take(key) {
+                let row = self.closed.close(&region, key, &fact);
+                self.dirty.commit.states.push(row);
+            }
+        }
+    }
+
+    /// A fact of another region; well, if it is the one that somebody closed.
+    fn unless_closed(&mut self, region: &Arc<str>, fact: Arc<Fact>) -> Arc<Fact> {
+        let (is_closed, forgotten) = self.closed.take(region, &fact);
+        self.dirty.commit.states.extend(forgotten);
+        if is_closed { Arc::new(Fact { state: State::Well, ..Fact::clone(&fact) }) } else { fact }
+    }
+
+    /// Forgets the facts of regions that are not declared any more: nobody reports them, and nobody will end them.
+    pub(super) fn forget_undeclared(&mut self, now: Moment) {
+        for (region, key) in self.others.of_regions(|region| !self.is_declared(region)) {
+            self.fact_of_other(&region, &key, None, now);
+        }
+    }
+
+    /// Whether any of the regions that a process is called after is declared.
+    fn is_declared(&self, member: &str) -> bool {
+        member.split('+').any(|region| self.config.plan.known_regions.iter().any(|known| **known == *region))
+    }
+
     fn fact_of_other(&mut self, region: &Arc<str>, key: &FactKey, fact: Option<Fact>, now: Moment) {
         let fact = fact.map(|mut fact| {
             fact.not_after(now.steady);
             Arc::new(fact)
         });
+        let fact = fact.map(|fact| self.unless_closed(region, fact));
         if let (FactKey::Canary(id), Some(last)) = (key, fact.as_ref().and_then(|fact| fact.last)) {
             self.roots.ran(id, last, now);
         }
         self.others.put(region, key, fact.as_ref());
+        if fact.as_ref().is_some_and(|fact| fact.state == State::Well) {
+            self.settled.insert(key.clone());
+        }
         let removed = fact.is_none();
         let well = fact.filter(|fact| fact.state == State::Well);
         match merged(self.own.get(key).cloned().into_iter().chain(self.others.of(key).cloned()).chain(well)) {

@@ -98,7 +98,8 @@ impl Evaluator {
                 if let Some(scopes) = self.incidents.moved.get_mut(key) {
                     scopes.remove(&incident.scope);
                 }
-                if (self.config.watches(key) || self.others.has(key)) && !self.gone.contains(key) {
+                let settled = self.config.watches(key) || self.others.has(key) || self.settled.contains(key);
+                if settled && !self.gone.contains(key) {
                     let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
                     incident.take(&well, now.steady);
                 } else if !incident.removed(key, Departure::Removed, now.steady) {

@@ -7,6 +7,7 @@
 //!
 //! [`due`]: Evaluator::due
 
+mod closed;
 mod completed;
 mod config;
 mod event;
@@ -40,6 +41,7 @@ use super::muting::Muting;
 use super::scope_records::ScopeRecords;
 use super::tries::Action;
 use super::{Fact, FactKey, Scope};
+use closed::ClosedFacts;
 use config::ActiveConfig;
 pub use event::{AlertRefresh, Effects, Event, OutgoingTry};
 use facts::Facts;
@@ -63,6 +65,14 @@ pub struct Evaluator {
     own: HashMap<FactKey, Arc<Fact>>,
     /// Root canaries of this process whose next run is to be brought forward.
     wanted: Vec<CanaryId>,
+    /// When it was last reported of roots that they are well.
+    passed_roots: HashMap<CanaryId, Duration>,
+    /// Whether who evaluates may send now: it is certain of its lease.
+    may_send: bool,
+    /// Facts of other regions that are well again, until their incidents are folded.
+    settled: BTreeSet<FactKey>,
+    /// Facts of other regions that somebody closed: as long as they are the same, they are well.
+    closed: ClosedFacts,
     /// What other regions have reported, where this process evaluates.
     others: OtherFacts,
     /// Every fact that is evaluated here.
@@ -217,9 +227,8 @@ impl Evaluator {
                 }
             }
             Event::RegionsHeard(regions) => {
-                let regions = if matches!(self.role, Role::Evaluates(_)) { regions } else { Vec::new() };
-                for (region, ago) in regions {
-                    self.input(Input::RegionHeard { region: &region, ago }, now);
+                if matches!(self.role, Role::Evaluates(_)) {
+                    self.input(Input::RegionsHeard(&regions), now);
                 }
             }
             Event::FactsOfOthers(facts) => self.facts_of_others(facts, now),
@@ -238,12 +247,17 @@ impl Evaluator {
         self.clock(now);
         let mut effects = Effects { wanted: std::mem::take(&mut self.wanted), ..Effects::default() };
         self.fold_touched(now, &mut effects);
-        self.send(now, &mut effects);
+        if self.sends() {
+            self.send(now, &mut effects);
+        }
         self.gone.clear();
+        self.settled.clear();
         // A new try may have changed what is owed elsewhere, for example by a storm's key.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
-        self.rejoined(now);
+        if effects.tries.is_empty() {
+            self.rejoined(now);
+        }
         for id in std::mem::take(&mut self.ran) {
             let known = self.conditions.canary(&id, now);
             effects.canaries.push((id, known.failures, known.counted.filter(|_| known.known).map(|last| !last.failed)));
@@ -251,7 +265,7 @@ impl Evaluator {
         effects.scopes = self.incidents.changed_scopes();
         effects.probes = self.incidents.changed_severities();
         effects.commit = self.commit(now);
-        if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() {
+        if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() || self.role.is_alone() {
             self.show_counts();
         }
         effects
@@ -262,10 +276,18 @@ impl Evaluator {
         let folded = self.pending.by_time.first().map(|(at, _)| *at);
         let removed = self.removals.values().min().map(|at| *at + REMOVED);
         let rejoined = self.role.until();
-        [folded, rejoined, self.conditions.due(), self.delivery.due(), self.mutes.due(now), self.unheard.due(), removed]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            folded,
+            rejoined,
+            self.conditions.due(),
+            self.delivery.due().filter(|_| self.sends()),
+            self.mutes.due(now),
+            self.unheard.due(),
+            removed,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn input(&mut self, input: Input<'_>, now: Moment) {

@@ -40,6 +40,7 @@ impl Evaluator {
                 self.gone(changed.key, found, now);
             }
         }
+        self.forget_undeclared(now);
         for key in self.unwatched() {
             self.gone(key, found, now);
         }

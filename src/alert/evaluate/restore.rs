@@ -22,9 +22,10 @@ use super::super::migrate::{is_former, migrate};
 use super::super::muting::Muting;
 use super::super::scope_records::ScopeRecords;
 use super::super::tries::Try;
+use super::closed::ClosedFacts;
 use super::fleet::{OtherFacts, Role};
 use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
-use super::status::{StoredIncident, expected};
+use super::status::{StoredIncident, expected_first};
 use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
 
 impl Evaluator {
@@ -64,6 +65,10 @@ impl Evaluator {
             loaded: (Arc::clone(plan), Arc::clone(alerting)),
             own: HashMap::new(),
             wanted: Vec::new(),
+            passed_roots: HashMap::new(),
+            may_send: true,
+            settled: BTreeSet::new(),
+            closed: ClosedFacts::default(),
             others: OtherFacts::default(),
             facts: super::Facts::default(),
             incidents: Incidents::default(),
@@ -78,7 +83,7 @@ impl Evaluator {
             dirty: Dirty::default(),
             ran: plan.canaries.iter().map(|canary| canary.id.clone()).collect(),
             run_ended: false,
-            run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
+            run_expected: expected_first(plan, now),
         };
         evaluator.config.alerting.channels.iter().for_each(|channel| metrics::channel(&channel.name));
         (evaluator, changed)
@@ -90,6 +95,7 @@ impl Evaluator {
         let tries = tries_of(remembered);
         self.restore_incidents(remembered, &tries, now);
         self.migrate(remembered, facts, now);
+        self.closed = ClosedFacts::restore(&remembered.states);
         self.restore_unheard(remembered);
         self.restore_channels(remembered, now);
         self.restore_tries(tries, now);
@@ -204,7 +210,7 @@ impl Evaluator {
     pub(super) fn resume(&mut self, now: Moment) {
         let gone = self.unwatched();
         for key in gone {
-            self.removals.insert(key, now.steady);
+            self.removals.entry(key).or_insert(now.steady);
         }
         let mut touched = Vec::new();
         for (scope, incident) in &self.incidents.open {

@@ -21,7 +21,9 @@ use super::{AlertRefresh, Effects, Evaluator, OutgoingTry};
 impl Evaluator {
     /// Makes the tries that may leave now.
     pub(super) fn send(&mut self, now: Moment, effects: &mut Effects) {
-        self.notify_unheard();
+        if !self.role.is_unwritten() {
+            self.notify_unheard();
+        }
         for repeat in self.delivery.repeats(now) {
             self.repeat(repeat, now, effects);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Moment;
-use crate::plan::{CanaryId, Channel, Probe, Severity};
+use crate::plan::{CanaryId, Channel, Plan, Probe, Severity};
 
 use super::super::condition::ObjectivesNow;
 use super::super::delivery;
@@ -57,6 +57,8 @@ pub struct Backlog {
     pub run_expected: Option<Duration>,
     /// How long a page may be due without a waking channel having taken it.
     pub escalate_after: Duration,
+    /// Whether this process tells by itself, or has still to end what it told so.
+    pub alone: bool,
     /// When this was seen.
     pub seen: Duration,
 }
@@ -87,8 +89,8 @@ impl Evaluator {
     /// While all canaries are muted, no run is due, so the first one is expected after the next tick.
     pub(super) fn expect_a_run(&mut self, now: Moment) {
         let overdue = !self.run_ended && self.run_expected.is_some_and(|at| at <= now.steady);
-        if overdue && self.config.plan.canaries.iter().all(|canary| self.mutes.of_canary(&canary.id, now).is_some()) {
-            self.run_expected = self.config.plan.probes.iter().map(|probe| expected(probe, now)).min();
+        if overdue && self.loaded.0.canaries.iter().all(|canary| self.mutes.of_canary(&canary.id, now).is_some()) {
+            self.run_expected = expected_first(&self.loaded.0, now);
         }
     }
 
@@ -107,6 +109,7 @@ impl Evaluator {
             run_ended: self.run_ended,
             run_expected: self.run_expected,
             escalate_after: self.config.alerting.escalate_after,
+            alone: self.role.is_alone(),
             seen: now.steady,
         }
     }
@@ -261,8 +264,14 @@ impl Evaluator {
     }
 }
 
+/// When the first run of this process after a start had its deadline and a little; nothing if it runs nothing.
+pub(super) fn expected_first(plan: &Plan, now: Moment) -> Option<Duration> {
+    let runs: BTreeSet<&str> = plan.canaries.iter().map(|canary| &*canary.probe.name).collect();
+    plan.probes.iter().filter(|probe| runs.contains(&*probe.name)).map(|probe| expected(probe, now)).min()
+}
+
 /// When the first run of a probe after a start had its deadline and a little.
-pub(super) fn expected(probe: &Probe, now: Moment) -> Duration {
+fn expected(probe: &Probe, now: Moment) -> Duration {
     const AROUND_A_RUN: Duration = Duration::from_secs(10);
     now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

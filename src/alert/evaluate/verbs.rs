@@ -58,6 +58,7 @@ impl Evaluator {
             self.dirty.member(&incident.id, key);
         }
         self.dirty.timeline(&incident.id, "closed", format!("{by} closed it: {why}"), now);
+        self.close_others(&closable);
         let changed = self.conditions.close(&closable, now);
         self.ends(incident, Some((by.into(), why.into())), now);
         for changed in changed {

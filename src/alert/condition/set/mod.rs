@@ -71,7 +71,7 @@ impl Conditions {
             | Input::LeakCleared { .. }
             | Input::LedgerHas(_)
             | Input::Started { .. }
-            | Input::RegionHeard { .. } => self.tell_process(&RuleEvent::Input(input), now, &mut out),
+            | Input::RegionsHeard(_) => self.tell_process(&RuleEvent::Input(input), now, &mut out),
         }
         out
     }

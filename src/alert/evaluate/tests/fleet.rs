@@ -1,6 +1,7 @@
 //! Several processes, one a region: each reports, one evaluates, another takes over.
 
 use super::*;
+use crate::alert::mute::Closed;
 use crate::history::{Commit, Epoch, FactView, OF_EVALUATOR, OF_REGION};
 
 /// A process that probes one region.
@@ -48,7 +49,7 @@ impl Shared {
     fn facts(&self) -> Vec<FactView> {
         let newest: BTreeMap<(&Arc<str>, &str), &crate::history::FactRow> =
             self.facts.iter().map(|(region, row)| ((region, &*row.key), row)).collect();
-        let standing = newest.into_iter().filter(|(_, row)| !row.well && row.json.is_some());
+        let standing = newest.into_iter().filter(|(_, row)| !row.well || row.json.is_none());
         standing.map(|((region, _), row)| view(region, row)).collect()
     }
 }
@@ -105,6 +106,21 @@ impl FleetBench {
         bench
     }
 
+    /// The process of a region loads other probes, and the regions that there are.
+    fn loads(&mut self, region: &str, probes: Vec<Probe>, known: &[&str]) -> &mut Self {
+        let elsewhere: Vec<Arc<str>> = known.iter().filter(|it| *it != &region).map(|it| Arc::from(*it)).collect();
+        let probes = probes.into_iter().map(|probe| Probe { elsewhere: elsewhere.clone(), ..probe }).collect();
+        let mut loaded = Arc::into_inner(plan(probes, &[region])).expect("nobody else has it");
+        loaded.known_regions = known.iter().map(|region| Arc::from(*region)).collect();
+        let (place, alerting, now) = (self.place(region), Arc::clone(&self.alerting), moment_ms(self.now, 0));
+        let process = &mut self.processes[place];
+        process.plan = Arc::new(loaded);
+        let event = Event::Plan { plan: Arc::clone(&process.plan), alerting, found: false };
+        process.evaluator.as_mut().expect("it lives").take(event, now);
+        self.settle();
+        self
+    }
+
     fn place(&self, region: &str) -> usize {
         self.processes.iter().position(|process| &*process.region == region).expect("it is a region")
     }
@@ -113,7 +129,7 @@ impl FleetBench {
     fn start(&mut self, region: &str) -> &mut Self {
         let now = moment_ms(self.now, 0);
         let remembered = self.shared.regions.get(region).map(Tables::remembered).unwrap_or_default();
-        let own = self.shared.facts().into_iter().filter(|fact| *fact.region == *region);
+        let own = self.shared.facts().into_iter().filter(|fact| *fact.region == *region && fact.json.is_some());
         let reported = own.map(|fact| fact.key.try_into().expect("a key")).collect();
         let place = self.place(region);
         let process = &mut self.processes[place];
@@ -196,6 +212,8 @@ impl FleetBench {
                     let heard = self.heard_of.iter().map(|region| (Arc::clone(region), Duration::ZERO)).collect();
                     evaluator.take(Event::RegionsHeard(heard), now);
                 }
+                // Whoever is cut off is not certain of its lease.
+                evaluator.set_may_send(process.cut.is_none());
                 let Effects { tries, wanted, commit, .. } = evaluator.finish(now);
                 self.wanted.extend(wanted.iter().map(ToString::to_string));
                 rests &= commit.facts.is_empty() && tries.is_empty();
@@ -204,20 +222,12 @@ impl FleetBench {
                     None => self.shared.write(&process.region, commit),
                 }
                 for outgoing in tries {
-                    // Whoever is cut off is not certain of its lease, and sends nothing unless it is alone.
-                    let sent = process.cut.is_none() || evaluator.speaks_alone();
+                    assert!(process.cut.is_none() || evaluator.speaks_alone(), "it must not send");
                     let (channel, id) = (Arc::clone(&outgoing.attempt.channel), outgoing.attempt.id);
-                    if sent {
-                        self.heard.push((
-                            Arc::clone(&process.region),
-                            self.now / 1_000,
-                            outgoing.attempt.what,
-                            outgoing.message.title.clone(),
-                        ));
-                        self.ids.push(format!("{} {}", outgoing.attempt.what.as_str(), outgoing.attempt.key));
-                    }
-                    let outcome = if sent { Outcome::Taken } else { refuses() };
-                    evaluator.take(Event::Completed { channel, id, outcome, chance: 0.5 }, now);
+                    let (what, title) = (outgoing.attempt.what, outgoing.message.title.clone());
+                    self.heard.push((Arc::clone(&process.region), self.now / 1_000, what, title));
+                    self.ids.push(format!("{} {}", what.as_str(), outgoing.attempt.key));
+                    evaluator.take(Event::Completed { channel, id, outcome: Outcome::Taken, chance: 0.5 }, now);
                 }
             }
             if rests {
@@ -426,4 +436,51 @@ fn what_failed_in_the_fleet_before_is_told_by_the_region_that_is_alone_too() {
     assert!(bench.titles(Action::End).iter().any(|end| end.contains(" ap: ")), "{:?}", bench.heard);
     bench.rejoins("ap").at(500);
     assert_eq!(bench.titles(Action::End).len(), 2, "{:?}", bench.heard);
+}
+
+#[test]
+fn what_was_removed_while_nobody_evaluated_is_not_called_well() {
+    let mut bench = three();
+    bench.breaks(0, "p/us").at(100).dies("eu").loads("us", vec![quiet("q")], &["eu", "us", "ap"]).at(120).take_over("ap").at(200);
+    let ends = bench.titles(Action::End);
+    assert_eq!(ends.len(), 1, "{:?}", bench.heard);
+    assert!(ends[0].contains("not watched") || ends[0].contains("removed"), "{ends:?}");
+}
+
+#[test]
+fn a_probe_that_only_another_region_has_rings_and_is_well_again() {
+    let mut bench = three();
+    bench.loads("us", vec![quiet("new")], &["eu", "us", "ap"]).breaks(0, "new/us").at(100);
+    assert_eq!(bench.rings().len(), 1, "{:?}", bench.rings());
+    bench.mends(110, "new/us").at(400);
+    let ends = bench.titles(Action::End);
+    assert_eq!(ends.len(), 1, "{:?}", bench.heard);
+    assert!(ends[0].contains("well again") && !ends[0].contains("not watched"), "{ends:?}");
+}
+
+#[test]
+fn a_region_that_is_not_declared_any_more_takes_its_failures_along() {
+    let mut bench = three();
+    bench.breaks(0, "p/us").at(100).dies("us").heard_of.remove("us");
+    bench.loads("eu", critical(), &["eu", "ap"]).loads("ap", critical(), &["eu", "ap"]).at(200);
+    assert_eq!(bench.titles(Action::End).len(), 1, "{:?}", bench.heard);
+    bench.dies("eu").at(220).take_over("ap").at(300);
+    assert_eq!((bench.rings().len(), bench.titles(Action::End).len()), (1, 1), "{:?}", bench.heard);
+}
+
+#[test]
+fn what_was_closed_of_a_region_that_is_gone_stays_closed_over_a_takeover_until_it_fails_anew() {
+    let mut bench = three();
+    bench.breaks(0, "p/us").at(100).dies("us").heard_of.remove("us");
+    bench.at(400);
+    let now = moment_ms(bench.now, 0);
+    let closed = bench.processes[0].evaluator.as_mut().unwrap().close("p", "ann", "it is moved", now);
+    assert!(matches!(closed, Closed::Done { members: 1 }), "{closed:?}");
+    bench.settle();
+    let rung = bench.rings().len();
+    bench.dies("eu").at(420).take_over("ap").at(600);
+    assert_eq!(bench.rings().len(), rung, "{:?}", bench.rings());
+    bench.heard_of.insert("us".into());
+    bench.start("us").at(700).mends(710, "p/us").breaks(1_000, "p/us").at(1_200);
+    assert_eq!(bench.rings().len(), rung + 1, "{:?}", bench.rings());
 }

@@ -8,7 +8,7 @@ use super::super::reader::{all, number, text};
 use crate::history::{FACTS, FactView, FactsPage};
 
 const NOT_WELL: &str = "SELECT now.last, number, key, region, json
-    FROM (SELECT last FROM numbers WHERE name = 'facts') AS now LEFT JOIN facts ON json IS NOT NULL AND NOT well
+    FROM (SELECT last FROM numbers WHERE name = 'facts') AS now LEFT JOIN facts ON json IS NULL OR NOT well
     ORDER BY number";
 
 /// The next ones of other regions than this one, each with what is now.
@@ -26,7 +26,7 @@ fn read(row: &Row) -> Result<Numbered, Error> {
     Ok((now, Some((number, FactView { key: row.try_get(2)?, region: row.try_get(3)?, json: row.try_get(4)? }))))
 }
 
-/// Facts that are watched and not well, as of one moment.
+/// Facts that are not well or not watched any more, as of one moment.
 pub(super) async fn not_well(client: &Client) -> Result<FactsPage, Error> {
     let rows = all(client, NOT_WELL, Vec::new(), read).await?;
     let next = rows.first().map_or(0, |(now, _)| *now);
