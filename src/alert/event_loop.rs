@@ -102,7 +102,7 @@ impl EventLoop {
         let sender = self.sender.clone();
         let (may_send, speaks_alone) = (self.outputs.may_send.clone(), Arc::clone(&self.speaks_alone));
         let repeating = tokio::spawn(async move {
-            sender.keep_alive(|| speaks_alone.load(Ordering::Relaxed) || may_send.as_ref().is_none_or(|it| it())).await
+            sender.keep_alive(|| speaks_alone.load(Ordering::Relaxed) || may_send.as_ref().is_none_or(|it| it())).await;
         });
         let mut commands = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;

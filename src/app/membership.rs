@@ -15,15 +15,18 @@ async fn read_evaluation(
     recovery: Arc<dyn Recovery>,
     fleet: Arc<dyn Fleet>,
     own: Arc<str>,
-) -> Result<Arc<(StartState, Vec<FactView>)>, ReadError> {
+) -> Result<Arc<Evaluation>, ReadError> {
     let remembered = recovery.start_state(SystemTime::now()).await?;
     let facts = fleet.facts().await?.facts.into_iter().filter(|fact| *fact.region != *own).collect();
     Ok(Arc::new((remembered, facts)))
 }
 
+/// What whoever evaluates has written, and the facts of regions other than this process's.
+type Evaluation = (StartState, Vec<FactView>);
+
 /// What whoever evaluates had written lately, so that many who ask do not read it each.
 #[derive(Default)]
-struct Known(tokio::sync::Mutex<Option<(Instant, Arc<(StartState, Vec<FactView>)>)>>);
+struct Known(tokio::sync::Mutex<Option<(Instant, Arc<Evaluation>)>>);
 
 /// How long it is told on.
 const LATELY: Duration = Duration::from_secs(3);
@@ -34,7 +37,7 @@ impl Known {
         recovery: Arc<dyn Recovery>,
         fleet: Arc<dyn Fleet>,
         own: Arc<str>,
-    ) -> Result<Arc<(StartState, Vec<FactView>)>, ReadError> {
+    ) -> Result<Arc<Evaluation>, ReadError> {
         let mut known = self.0.lock().await;
         if let Some((_, known)) = known.as_ref().filter(|(at, _)| at.elapsed() < LATELY) {
             return Ok(Arc::clone(known));

@@ -217,7 +217,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
-    let (pauses, paused) = kept_pauses(&service, &start_state, now);
+    let (pauses, silent) = kept_pauses(&service, &start_state, now);
     let mutes = MuteList::restored(&start_state.states, now);
     let certificates = certificates(&start_state, &store, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
@@ -229,7 +229,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         store: store.clone(),
         graceful_before: super::last_seen::ended_gracefully(&start_state),
         remembered: start_state,
-        paused,
+        paused: silent,
         mutes: mutes.in_force(),
         alert_states: telemetry.metrics().clone(),
         fleet: part,
@@ -351,9 +351,9 @@ fn access(
 /// The pauses that were kept, and the canaries of the whole fleet that they are about.
 fn kept_pauses(service: &Service, start_state: &StartState, now: SystemTime) -> (Vec<Pause>, HashMap<CanaryId, Paused>) {
     let plan = super::reload::shown(service);
-    let pauses = restored_pauses(&start_state.states, &plan, now);
-    let paused = paused(&plan, &pauses);
-    (pauses, paused)
+    let kept = restored_pauses(&start_state.states, &plan, now);
+    let canaries = paused(&plan, &kept);
+    (kept, canaries)
 }
 
 /// Tells alerting what is paused and muted, here and, in a fleet, on other processes from now on.

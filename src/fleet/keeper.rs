@@ -166,7 +166,7 @@ impl Rounds {
                 self.alone = Some(Alone::Back(now));
             }
             Some(Alone::Back(since)) if now.duration_since(since) >= ASK && !self.parts.alerts.backlog().alone => {
-                self.alone = None
+                self.alone = None;
             }
             None | Some(Alone::Cut | Alone::Back(_)) => {}
         }

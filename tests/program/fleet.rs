@@ -172,3 +172,26 @@ fn regions_whose_store_is_away_page_by_themselves_and_hand_over_when_it_is_back(
     let missed = "SELECT count(*) FROM runs WHERE verdict = 3";
     assert_eq!(server.ask("serinus", missed), "0", "every tick ran while the store was away, and is in it: {:?}", pager.lines());
 }
+
+#[test]
+fn what_is_paused_and_muted_on_one_process_is_so_on_all_and_who_does_not_evaluate_shows_what_fails() {
+    let server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut services = three(&server.url(), &target, &pager);
+    services[0].until("the first one evaluates", evaluates);
+    services[1].ask(&["pause", "shop/ap", "--by", "ann"]);
+    services[2].until("it skips its runs", |ap| ap.runs("shop", "skipped") > 1.0);
+    target.set("/us", BROKEN);
+    let page = pager.until("us fails", |page| page.is("opened", "probe/shop"));
+    for service in &services {
+        service.until("each shows it", |service| service.json("/api/v1/status").to_string().contains("probe/shop"));
+    }
+    assert!(!page.message["failing"].to_string().contains("ap"), "{}", page.message);
+    services[0].ask(&["resume", "shop/ap"]);
+    services[2].more(2.0, "shop", "passed");
+    target.set("/us", WELL);
+    ends_well(&pager);
+    for service in &mut services {
+        assert_eq!(service.stop().code(), Some(0));
+    }
+}

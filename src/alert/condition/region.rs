@@ -99,11 +99,12 @@ impl Rules for Regions {
             // The first report starts the time of all regions.
             self.heard = self.declared.iter().map(|region| (Arc::clone(region), Heard::since(now.steady))).collect();
         }
+        let first = now.steady.saturating_sub(PATIENCE).saturating_add(FIRST);
         for (region, ago) in *regions {
             let Some(heard) = self.heard.get_mut(region) else { continue };
             let at = now.steady.saturating_sub(*ago);
             // Of a region that was last heard of before anybody listened, a sign has a minute to come.
-            let at = if heard.told { at } else { at.max(now.steady.saturating_sub(PATIENCE - FIRST)) };
+            let at = if heard.told { at } else { at.max(first) };
             if heard.told && at <= heard.at {
                 continue;
             }
