@@ -61,6 +61,8 @@ pub(super) struct Outputs {
     pub(super) alert_states: Arc<dyn AlertStateSink>,
     /// Absent in a process that is alone, which always may.
     pub(super) may_send: Option<MaySend>,
+    /// Keeps what this process tells alone.
+    pub(super) journal: Option<Arc<dyn Recorder>>,
 }
 
 /// The evaluator with what carries out its effects.
@@ -234,8 +236,9 @@ impl EventLoop {
 
     /// Carries out effects: tries leave once they are durable, or after a moment in any case.
     async fn act(&mut self, effects: Effects) {
-        let Effects { commit, tries, held, wanted, forgotten, canaries, probes, scopes } = effects;
-        let written = self.write(commit, !tries.is_empty()).await;
+        let Effects { commit, journal, tries, held, wanted, forgotten, canaries, probes, scopes } = effects;
+        let written = self.write(commit, !tries.is_empty() && journal.is_empty()).await;
+        self.write_journal(journal).await;
         for outgoing in tries {
             self.send(outgoing, written);
         }
@@ -301,6 +304,16 @@ impl EventLoop {
                 }
                 Written::Late
             }
+        }
+    }
+
+    /// Writes what this process tells alone on its own disk, which is waited for as a store of its own is.
+    async fn write_journal(&self, commit: Commit) {
+        let Some(journal) = self.outputs.journal.as_ref().filter(|_| !commit.is_empty()) else { return };
+        let leaves = !commit.tries.is_empty();
+        let durable = journal.commit(commit);
+        if leaves && tokio::time::timeout(DURABLE_WITHIN.0, durable).await.is_err() {
+            counter!("serinus_store_late_commits_total").increment(1);
         }
     }
 

@@ -62,5 +62,5 @@ pub use mute::{Acked, Closed, Mute, Mutes};
 pub use muting::Paused;
 pub use scope::Scope;
 pub use status::Status;
-pub use task::{AlertParts, AlertThread, Alerts, FleetPart, ReadEvaluation};
+pub use task::{AlertPart, AlertParts, AlertThread, Alerts, FleetPart, ReadEvaluation};
 pub use view::{MemberState, MemberView, View};

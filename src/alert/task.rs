@@ -48,10 +48,20 @@ pub struct AlertParts {
     pub mutes: Vec<Mute>,
     /// Receives the state of canaries and probes.
     pub alert_states: Arc<dyn AlertStateSink>,
-    /// The part in a fleet; there is none if absent, and this process evaluates what it finds.
-    pub fleet: Option<FleetPart>,
+    /// The part of this process.
+    pub part: AlertPart,
     /// Signs the links of messages; they ask for a log-in if absent.
     pub links: Option<LinkKey>,
+}
+
+/// The part that a process has in alerting.
+pub enum AlertPart {
+    /// It evaluates what it finds.
+    Single,
+    /// It is one of a fleet.
+    Fleet(FleetPart),
+    /// It is one of a fleet whose store it has not reached yet: it tells what fails in its region. `store` is its journal.
+    Alone,
 }
 
 /// Reads what whoever evaluates has written.
@@ -65,6 +75,8 @@ pub struct FleetPart {
     pub may_send: MaySend,
     /// Reads what whoever evaluates has written.
     pub read: ReadEvaluation,
+    /// Keeps what this process tells alone; a restart does not know that if absent.
+    pub journal: Option<Arc<dyn Recorder>>,
 }
 
 /// The handle of the task: a sink for runs, and verbs. Clones are handles of the same task.
@@ -100,7 +112,10 @@ impl Alerts {
             round: Arc::clone(&round),
             backlog,
             secrets: Arc::new(RwLock::new(Arc::clone(&parts.secrets))),
-            read: parts.fleet.as_ref().map(|fleet| Arc::clone(&fleet.read)),
+            read: match &parts.part {
+                AlertPart::Fleet(fleet) => Some(Arc::clone(&fleet.read)),
+                AlertPart::Single | AlertPart::Alone => None,
+            },
             bring_forward: Arc::default(),
         };
         let bring_forward = Arc::clone(&alerts.bring_forward);
@@ -117,16 +132,19 @@ impl Alerts {
                 paused,
                 mutes,
                 alert_states,
-                fleet,
+                part,
                 links,
             } = parts;
             let clock = Clock::start();
-            let (mut evaluator, may_send) = match fleet {
-                Some(FleetPart { reported, may_send, read: _ }) => {
+            let (mut evaluator, may_send, journal) = match part {
+                AlertPart::Fleet(FleetPart { reported, may_send, read: _, journal }) => {
                     let reported = reported.into_iter().filter_map(|key| FactKey::try_from(key).ok()).collect();
-                    (Evaluator::in_fleet(&plan, &alerting, &remembered, reported, clock.now()), Some(may_send))
+                    (Evaluator::in_fleet(&plan, &alerting, &remembered, reported, clock.now()), Some(may_send), journal)
                 }
-                None => (Evaluator::new(&plan, &alerting, &remembered, clock.now()), None),
+                AlertPart::Single => (Evaluator::new(&plan, &alerting, &remembered, clock.now()), None, None),
+                AlertPart::Alone => {
+                    (Evaluator::starting_alone(&plan, &alerting, &remembered, clock.now()), None, Some(Arc::clone(&store)))
+                }
             };
             if let Some(links) = links {
                 evaluator.sign_links(links);
@@ -136,7 +154,7 @@ impl Alerts {
             }
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
-                let outputs = Outputs { shown, bring_forward, alert_states, may_send };
+                let outputs = Outputs { shown, bring_forward, alert_states, may_send, journal };
                 EventLoop::new(evaluator, sender, (alerting, secrets), store, clock, round, outputs).run(&inbox).await;
             });
             inbox.close();
@@ -257,6 +275,17 @@ impl OutcomeSink for Alerts {
 }
 
 impl AlertThread {
+    /// Ends what this process told alone, since the store of the fleet answers. Resolves when that is done, or after a minute.
+    pub async fn rejoin(&self) {
+        self.alerts.rejoin();
+        let mut backlog = self.alerts.backlog.clone();
+        // The answer comes after the command before it was taken, and after the backlog was shown.
+        if self.alerts.status().await.is_some() {
+            // It fails where the thread has ended, which has been said.
+            let _ended = backlog.wait_for(|backlog| !backlog.alone).await;
+        }
+    }
+
     /// Handles what has arrived so far, sends what is due for at most `within`, and ends. Returns how much is still due; it is
     /// sent when the service starts again.
     pub async fn stop(self, within: Duration) -> usize {

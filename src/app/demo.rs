@@ -23,7 +23,7 @@ use super::page_receiver::{Page, PageReceiver, is_outage, open_incidents};
 use super::run_events::{RunEvent, RunEventsReader, run_events};
 use super::running::{Running, ServiceParts, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
-use super::storage::store_in_memory;
+use super::storage::{Sharing, store_in_memory};
 
 /// How many times faster than life the sandbox's pipelines run: two minutes become six seconds.
 const SPEED: f64 = 20.0;
@@ -116,7 +116,7 @@ impl Demo {
             jobs: Vec::new(),
             store,
             engine: Some(Engine::clone(&runner)),
-            fleet: None,
+            sharing: Sharing::Own,
             self_check: None,
             source: None,
         })

@@ -16,6 +16,9 @@ const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const LOOKED_AFTER: &str = "attended";
 
+/// The kinds of its states.
+pub(super) const KINDS: [&str; 3] = [STARTED, STOPPED, LOOKED_AFTER];
+
 /// Which canaries are known to be in no plan.
 #[derive(Debug, Default)]
 pub(super) struct LastSeenLog {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::FutureExt as _;
 
 use crate::alert::{Alerts, FleetPart};
-use crate::fleet::{Keeper, KeeperParts, LeaseWatch, Member};
-use crate::history::{Epoch, FactView, Fleet, ReadError, Recovery, StartState, Store};
+use crate::fleet::{Keeper, KeeperParts, LeaseWatch, Member, Spool, hand_in};
+use crate::history::{Epoch, FactView, Fleet, ReadError, Recorder, Recovery, StartState, Store};
 use crate::plan::{FleetSettings, Plan};
 
 /// What whoever evaluates has written, and the facts of regions other than this process's.
@@ -67,8 +67,17 @@ impl Membership {
         Self { member, fleet, settings, region, evaluator }
     }
 
+    /// What the processes of the fleet agree on.
+    pub(super) fn fleet(&self) -> Arc<dyn Fleet> {
+        Arc::clone(&self.fleet)
+    }
+
     /// What alerting starts with.
-    pub(super) async fn part(&self, recovery: Arc<dyn Recovery>) -> Result<FleetPart, ReadError> {
+    pub(super) async fn part(
+        &self,
+        recovery: Arc<dyn Recovery>,
+        journal: Option<Arc<dyn Recorder>>,
+    ) -> Result<FleetPart, ReadError> {
         let facts = self.fleet.facts().await?.facts.into_iter().filter(|fact| fact.json.is_some());
         let reported = facts.filter(|fact| *fact.region == *self.settings.member).map(|fact| fact.key).collect();
         let evaluates = self.evaluates();
@@ -78,13 +87,28 @@ impl Membership {
             let (recovery, fleet, own, known) = (Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own), Arc::clone(&known));
             async move { known.read(recovery, fleet, own).await }.boxed()
         };
-        Ok(FleetPart { reported, may_send: Arc::new(evaluates), read: Arc::new(read) })
+        Ok(FleetPart { reported, may_send: Arc::new(evaluates), read: Arc::new(read), journal })
     }
 
     /// Whether it is certain that this process evaluates for the fleet.
     pub(super) fn evaluates(&self) -> impl Fn() -> bool + Send + Sync + Clone + 'static {
         let evaluator = self.evaluator.clone();
         move || evaluator.is_certain(Instant::now(), SystemTime::now())
+    }
+
+    /// Hands in what this process, or one before it, could not write to the store when it came up.
+    pub(super) async fn hand_in(store: &dyn Store, journal: Option<&Arc<dyn Store>>, spool: &Spool) {
+        if let Some(journal) = journal {
+            match hand_in(&**journal, store).await {
+                Ok(0) => {}
+                Ok(cleanups) => tracing::info!(cleanups, "what was left in the journal to be cleaned up is in the store"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the journal cannot be read; what an earlier process left there stays there");
+                }
+            }
+        }
+        spool.hand_in(store).await;
     }
 
     /// Keeps the leases from now on.

@@ -38,5 +38,5 @@ pub use page_receiver::Page;
 pub use process::{StopSignals, raise_file_limit};
 pub use reload::ConfigSource;
 pub use running::{Running, ServiceParts, StartError};
-pub use storage::{OpenError, OpenedStore, open_store, store_in_memory};
+pub use storage::{OpenError, OpenedStore, Sharing, open_journal, open_store, store_in_memory};
 pub use traces::HeaderError;

@@ -11,9 +11,9 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
-use crate::alert::{AlertParts, Alerts, FleetPart, Paused};
+use crate::alert::{AlertPart, AlertParts, Alerts, Paused};
 use crate::fleet::Keeper;
-use crate::history::{Fleet, ReadError, StartState, Store};
+use crate::history::{Fleet, ReadError, Recorder, StartState, Store};
 use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
 use crate::plan::{CanaryId, ListenToken, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
@@ -34,7 +34,8 @@ use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
 use super::traces::{HeaderError, exporter};
-use super::{process, storage};
+use super::storage::Sharing;
+use super::{last_seen, process, storage};
 
 /// What a service is put together from.
 pub struct ServiceParts {
@@ -52,8 +53,8 @@ pub struct ServiceParts {
     pub jobs: Vec<Job>,
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// What the processes that share the store agree on; absent where no other uses it.
-    pub fleet: Option<Arc<dyn Fleet>>,
+    /// Who uses the store.
+    pub sharing: Sharing,
     /// Undoes what earlier runs left; nobody does if absent.
     pub engine: Option<Engine>,
     /// Tells whether the network is there.
@@ -113,7 +114,8 @@ impl Running {
         let plan = Arc::clone(&parts.service.plan);
         // The store and the self check were started by the caller; they are stopped with the rest.
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
-        let mut started = Started { store, self_check, ..Started::default() };
+        let journal = parts.sharing.journal();
+        let mut started = Started { store, journal, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
             Ok(Begun { address, access, reloader }) => Ok(Self { plan, access, address, reloader, started }),
             Err(error) => {
@@ -136,6 +138,13 @@ impl Running {
         // Its task never ends by itself.
         if lost.wait_for(|lost| *lost).await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// Ends what this process told alone, where it did not reach the store of its fleet so far. Resolves within about a minute.
+    pub async fn rejoin(&self) {
+        if let Some(alerts) = &self.started.alerts {
+            alerts.rejoin().await;
         }
     }
 
@@ -188,7 +197,7 @@ impl Listeners {
 
 /// Starts everything in order and notes it in `started`.
 async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
-    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, fleet, engine, self_check, source } = parts;
+    let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, sharing, engine, self_check, source } = parts;
     let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
     let tokens = tokens(&service, &secrets)?;
@@ -213,7 +222,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
-    let (start_state, membership, part) = joined(fleet.clone(), &service, &store, start_state, started).await?;
+    let (start_state, membership, part) = joined(sharing, &service, &store, start_state, started).await?;
+    let fleet = membership.as_ref().map(Membership::fleet);
     let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
@@ -227,12 +237,12 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         secrets,
         client: client.clone(),
         store: store.clone(),
-        graceful_before: super::last_seen::ended_gracefully(&start_state),
+        graceful_before: last_seen::ended_gracefully(&start_state),
         remembered: start_state,
         paused: silent,
         mutes: mutes.in_force(),
         alert_states: telemetry.metrics().clone(),
-        fleet: part,
+        part,
         links: Some(links),
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
@@ -291,18 +301,33 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
 /// Waits for the region of this process, where it is one of a fleet. What the store remembers is read again then, since another instance
 /// has written meanwhile.
 async fn joined(
-    fleet: Option<Arc<dyn Fleet>>,
+    sharing: Sharing,
     service: &Service,
     store: &Arc<dyn Store>,
     before: StartState,
     started: &Started,
-) -> Result<(StartState, Option<Membership>, Option<FleetPart>), StartError> {
-    let Some((fleet, settings)) = fleet.zip(service.fleet.clone()) else { return Ok((before, None, None)) };
+) -> Result<(StartState, Option<Membership>, AlertPart), StartError> {
+    let (fleet, journal, spool) = match sharing {
+        Sharing::Fleet { fleet, journal, spool } => (fleet, journal, spool),
+        Sharing::Own => return Ok((before, None, AlertPart::Single)),
+        Sharing::Journal => return Ok((alone(before), None, AlertPart::Alone)),
+    };
+    let Some(settings) = service.fleet.clone() else { return Ok((before, None, AlertPart::Single)) };
     // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
     started.server.iter().for_each(|server| server.set_ready(true));
     let membership = Membership::begin(fleet, settings, &service.plan).await;
-    let part = membership.part(store.clone()).await.map_err(StartError::Store)?;
-    Ok((store.start_state(SystemTime::now()).await.map_err(StartError::Store)?, Some(membership), Some(part)))
+    Membership::hand_in(&**store, journal.as_ref(), &spool).await;
+    let journal = journal.map(|journal| journal as Arc<dyn Recorder>);
+    let part = membership.part(store.clone(), journal).await.map_err(StartError::Store)?;
+    let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
+    Ok((start_state, Some(membership), AlertPart::Fleet(part)))
+}
+
+/// What a journal remembers. When this process was last there, only the store of the fleet knows, which finds the ticks that were missed.
+fn alone(journal: StartState) -> StartState {
+    metrics::gauge!("serinus_fleet_alone").set(1.0);
+    let states = journal.states.into_iter().filter(|state| !last_seen::KINDS.contains(&&*state.kind)).collect();
+    StartState { states, last_ticks: Vec::new(), ..journal }
 }
 
 /// Who is told of finished runs: the service's own parts first.
@@ -326,7 +351,8 @@ fn heartbeat(
     alerts: &Alerts,
     membership: Option<&Membership>,
 ) -> Option<HeartbeatTask> {
-    let heartbeat = service.heartbeat.clone()?;
+    // The switch is the fleet's: a process that has not reached it does not know how the others are.
+    let heartbeat = service.heartbeat.clone().filter(|_| service.fleet.is_some() == membership.is_some())?;
     let evaluates = membership.map(Membership::evaluates);
     let evaluates = move || evaluates.as_ref().is_none_or(|evaluates| evaluates());
     Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone(), evaluates))
@@ -514,7 +540,7 @@ mod tests {
             watchers: vec![watcher],
             jobs: Vec::new(),
             store: Arc::new(MemoryStore::default()),
-            fleet: None,
+            sharing: Sharing::Own,
             engine: None,
             self_check: None,
             source: None,

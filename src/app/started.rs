@@ -43,6 +43,7 @@ pub(super) struct Started {
     pub(super) status_page: Option<Server>,
     pub(super) alerts: Option<AlertThread>,
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) journal: Option<Arc<dyn Store>>,
     pub(super) self_check: Option<SelfCheck>,
     pub(super) config_watcher: Option<ConfigWatcher>,
     pub(super) heartbeat_task: Option<HeartbeatTask>,
@@ -86,6 +87,9 @@ impl Started {
             // It keeps its own time, and is given a moment more to say how it went.
             let close = storage::close(store, LAST_ROWS).map(|all| written = all);
             stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
+        }
+        if let Some(journal) = self.journal {
+            stopping.stage("journal", LAST_ROWS + LAST_ANSWERS, storage::close(journal, LAST_ROWS).map(drop)).await;
         }
         // Whoever takes over finds everything that this process has written.
         if let Some(keeper) = self.keeper {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 
+use crate::fleet::Spool;
 use crate::history::postgres::{self, PostgresStore};
 use crate::history::sqlite::{self, SqliteStore};
 use crate::history::{Fleet, Store};
@@ -33,14 +34,54 @@ impl OpenError {
             Self::File(_) | Self::Database(_) => None,
         }
     }
+
+    /// Whether a database did not answer or did not let this process in, which may be otherwise later.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Database(postgres::OpenError::Connect { .. }))
+    }
 }
 
-/// A store, and what the processes that share it agree on through it.
+/// Who uses a store.
+pub enum Sharing {
+    /// This process alone.
+    Own,
+    /// The processes of a fleet.
+    Fleet {
+        /// What they agree on through it.
+        fleet: Arc<dyn Fleet>,
+        /// The journal of this one, where it has one.
+        journal: Option<Arc<dyn Store>>,
+        /// What this one ran before it reached the store.
+        spool: Arc<Spool>,
+    },
+    /// It is the journal of a process of a fleet, which has not reached the store of the fleet yet.
+    Journal,
+}
+
+impl Sharing {
+    /// The journal beside the store.
+    pub(super) fn journal(&self) -> Option<Arc<dyn Store>> {
+        match self {
+            Self::Fleet { journal, .. } => journal.clone(),
+            Self::Own | Self::Journal => None,
+        }
+    }
+}
+
+/// A store, and who uses it.
 pub struct OpenedStore {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// Absent where no other process uses it.
-    pub fleet: Option<Arc<dyn Fleet>>,
+    /// Who uses it.
+    pub sharing: Sharing,
+}
+
+/// Opens the journal of a process in a fleet.
+///
+/// # Errors
+/// Where the file cannot be used, or another process has it.
+pub fn open_journal(settings: &FleetSettings, store: &StoreSettings) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(SqliteStore::open(&settings.journal, store.retention, SystemTime::now())?))
 }
 
 /// Opens the store of a configuration, for a process that is called `member` in its fleet.
@@ -50,11 +91,14 @@ pub struct OpenedStore {
 pub async fn open_store(settings: &StoreSettings, member: Option<&FleetSettings>) -> Result<OpenedStore, OpenError> {
     let now = SystemTime::now();
     Ok(match &settings.place {
-        StorePlace::File(path) => OpenedStore { store: Arc::new(SqliteStore::open(path, settings.retention, now)?), fleet: None },
+        StorePlace::File(path) => {
+            OpenedStore { store: Arc::new(SqliteStore::open(path, settings.retention, now)?), sharing: Sharing::Own }
+        }
         StorePlace::Database(url) => {
             let region = member.map(|member| Arc::clone(&member.member));
             let store = Arc::new(PostgresStore::open(url, settings.retention, region, now).await?);
-            OpenedStore { store: store.clone(), fleet: Some(store) }
+            let sharing = Sharing::Fleet { fleet: store.clone(), journal: None, spool: Arc::default() };
+            OpenedStore { store, sharing }
         }
     })
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{OpenError, OpenedStore, engine, open_store};
+use crate::app::{OpenError, OpenedStore, Sharing, engine, open_store};
 use crate::config::{load, process_environment, read_secrets};
 use crate::history::{CleanupLedger, Fleet, LeaseName, LedgerRows, LedgerView, Store, UnreadableEntry};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry};
@@ -89,8 +89,8 @@ async fn open(settings: &StoreSettings, member: Option<&FleetSettings>) -> Resul
         )));
     }
     match open_store(settings, member).await {
-        Ok(OpenedStore { store, fleet }) => {
-            if let Some((fleet, member)) = fleet.zip(member) {
+        Ok(OpenedStore { store, sharing }) => {
+            if let (Sharing::Fleet { fleet, .. }, Some(member)) = (sharing, member) {
                 refuse_beside_a_service(&*fleet, member).await?;
             }
             if let Some(damaged) = store.status().damaged {

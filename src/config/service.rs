@@ -242,7 +242,12 @@ fn fleet(
     is_shared.then(|| {
         let names = context.regions.iter().map(|region| &region.name).filter(|name| context.active.contains(*name));
         let names: Vec<&str> = names.map(|name| &**name).collect();
-        FleetSettings { member: names.join("+").into(), lease: *keys.lease, alone_after: *keys.alone_after }
+        FleetSettings {
+            member: names.join("+").into(),
+            lease: *keys.lease,
+            alone_after: *keys.alone_after,
+            journal: keys.journal.value.into(),
+        }
     })
 }
 

@@ -10,15 +10,21 @@
 //! | `member` | who this process is, and taking the lease of its region |
 //! | `watch` | whether a lease is certain now, without asking |
 //! | `keeper` | the task that renews leases, takes over and stands down, and brings the facts of others |
+//! | `journal` | what goes to the process's own disk, and handing that in |
+//! | `spool` | what ran before the store was reached |
 //! | `clock` | how far this machine's clock is from the store's |
 //!
 //! It decides nothing about incidents: it tells `alert` whether this process evaluates.
 
 mod clock;
+mod journal;
 mod keeper;
 mod member;
+mod spool;
 mod watch;
 
+pub use journal::{JournalledLedger, hand_in, is_anything_open};
 pub use keeper::{Keeper, KeeperParts};
 pub use member::Member;
+pub use spool::Spool;
 pub use watch::LeaseWatch;

@@ -220,6 +220,8 @@ pub struct FleetSettings {
     pub lease: Duration,
     /// After how long without an answer of the store a process speaks for its own region.
     pub alone_after: Duration,
+    /// The file on this process's own disk for what cannot wait until the store answers.
+    pub journal: PathBuf,
 }
 
 /// What the store keeps, and for how long.

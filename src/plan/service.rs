@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Alerting, FleetSettings, Heartbeat, Listen, Plan, SelfCheckSettings, StatusPage, StoreSettings};
 
 /// A whole, validated configuration: the plan and how the process around it behaves.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// What to run.
     pub plan: Arc<Plan>,

@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("schedule", &["base", "plan", "outcome", "run"]),
     ("history", &["base", "plan", "outcome"]),
     ("alert", &["base", "plan", "outcome", "history"]),
-    ("fleet", &["base", "plan", "history", "alert"]),
+    ("fleet", &["base", "plan", "outcome", "history", "alert"]),
     ("web", &["base", "plan", "outcome", "history", "schedule", "alert"]),
     ("telemetry", &["base", "plan", "outcome"]),
     ("export", &["plan", "outcome"]),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use serinus::app::{Running, ServiceParts, store_in_memory};
+use serinus::app::{Running, ServiceParts, Sharing, store_in_memory};
 use serinus::config;
 use serinus::history::{Commit, Housekeeper as _, Record, Recorder as _};
 use serinus::plan::Canary;
@@ -75,7 +75,7 @@ impl Service {
             store: store.clone(),
             engine: None,
             self_check: None,
-            fleet: None,
+            sharing: Sharing::Own,
             source: None,
         };
         Self { running: Running::start(parts).await.unwrap(), store, canaries: all }

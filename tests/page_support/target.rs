@@ -14,6 +14,8 @@ pub(crate) enum Answer {
     Status(u16),
     /// It hangs up.
     HangsUp,
+    /// Nothing, until the path answers otherwise.
+    Hangs,
 }
 
 /// What a path says that nobody has broken.
@@ -74,11 +76,17 @@ impl Target {
                 }
             }
             *self.asked.lock().unwrap().entry(path.clone()).or_default() += 1;
-            let answer = self.paths.lock().unwrap().get(&path).copied().unwrap_or(WELL);
+            let answer = loop {
+                let answer = self.paths.lock().unwrap().get(&path).copied().unwrap_or(WELL);
+                if answer != Answer::Hangs {
+                    break answer;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            };
             let (status, body) = match answer {
                 Answer::Body(body) => (200, body),
                 Answer::Status(status) => (status, "{}"),
-                Answer::HangsUp => return,
+                Answer::HangsUp | Answer::Hangs => return,
             };
             if write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).is_err() {
                 return;

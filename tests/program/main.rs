@@ -41,6 +41,7 @@ mod exemplars;
 mod exports;
 mod fleet;
 mod healthcheck;
+mod journal;
 mod pages;
 mod reload;
 mod status_page;

@@ -112,6 +112,8 @@ pub struct AlertRefresh {
 pub struct Effects {
     /// What is to be written, in one transaction, before anything leaves.
     pub commit: Commit,
+    /// What this process tells alone: for its journal, where it has one, and likewise before anything leaves.
+    pub journal: Commit,
     /// What is to leave.
     pub tries: Vec<OutgoingTry>,
     /// What is to be kept alive with other texts than before.

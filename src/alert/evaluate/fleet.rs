@@ -69,11 +69,6 @@ impl Role {
         }
     }
 
-    /// Whether nothing is written of what is told.
-    pub(super) fn is_unwritten(&self) -> bool {
-        matches!(self, Self::Reports | Self::Alone(_) | Self::Rejoins(_))
-    }
-
     /// Whether this process tells by itself, or has still to end what it told so.
     pub(super) fn is_alone(&self) -> bool {
         matches!(self, Self::Alone(_) | Self::Rejoins(_))
@@ -241,6 +236,16 @@ impl Evaluator {
             self.put(&fact.key.clone(), Some(fact));
         }
         self.say_roots(now);
+    }
+
+    /// The evaluator of a process that starts while the store of the fleet cannot be reached. `remembered` is what an earlier process
+    /// told alone.
+    pub fn starting_alone(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
+        let role = Role::Alone(now.steady);
+        let alerting = role.alerting(plan, alerting);
+        let mut evaluator = Self::restored(plan, &alerting, remembered, role, now);
+        evaluator.records = ScopeRecords::restore(&remembered.states, true, now.steady);
+        evaluator
     }
 
     /// The store answers again. What this process told alone ends, as the fleet tells of it from now on.

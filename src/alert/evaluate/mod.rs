@@ -255,6 +255,7 @@ impl Evaluator {
         // A new try may have changed what is owed elsewhere, for example by a storm's key.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
+        (effects.commit, effects.journal) = self.commit(now);
         if effects.tries.is_empty() {
             self.rejoined(now);
         }
@@ -264,7 +265,6 @@ impl Evaluator {
         }
         effects.scopes = self.incidents.changed_scopes();
         effects.probes = self.incidents.changed_severities();
-        effects.commit = self.commit(now);
         if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() || self.role.is_alone() {
             self.show_counts();
         }

@@ -31,7 +31,18 @@ use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
 impl Evaluator {
     /// Restores everything from the store; the evaluator of a process that is alone.
     pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
-        let (mut evaluator, changed) = Self::without_incidents(plan, alerting, remembered, Role::Single, now);
+        Self::restored(plan, alerting, remembered, Role::Single, now)
+    }
+
+    /// Restores everything, for a process that has this part.
+    pub(super) fn restored(
+        plan: &Arc<Plan>,
+        alerting: &Arc<Alerting>,
+        remembered: &StartState,
+        role: Role,
+        now: Moment,
+    ) -> Self {
+        let (mut evaluator, changed) = Self::without_incidents(plan, alerting, remembered, role, now);
         let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
         evaluator.restore_evaluation(remembered, &facts, now);
         for changed in changed {

@@ -15,6 +15,7 @@ use super::super::condition::channel::Health;
 use super::super::incident::Incident;
 use super::super::tries::{Outcome, Try};
 use super::Evaluator;
+use super::fleet::Role;
 
 /// The kind of rows of an incident's members; the key begins with the incident's id.
 pub(super) const MEMBER: &str = "member";
@@ -146,19 +147,32 @@ impl Evaluator {
         }
     }
 
-    /// Everything that changed since the last call.
-    pub(super) fn commit(&mut self, now: Moment) -> Commit {
-        let mut commit = std::mem::take(&mut self.dirty.commit);
-        commit.evaluator = self.role.epoch();
-        if self.role.is_unwritten() {
-            // What a process tells alone is in no store; what runs said is kept until the store is back.
-            let Commit { runs, facts, .. } = commit;
-            self.dirty.forget_evaluation();
-            self.records.take_rows();
-            self.unheard.take_rows();
-            return Commit { runs, facts, states: self.conditions.take_rows(now), ..Commit::default() };
+    /// Everything that changed since the last call: what runs said, with what is told unless this process tells it alone; and what it
+    /// tells alone, which goes to its journal.
+    pub(super) fn commit(&mut self, now: Moment) -> (Commit, Commit) {
+        let Commit { runs, facts, .. } = &mut self.dirty.commit;
+        let (runs, facts) = (std::mem::take(runs), std::mem::take(facts));
+        let said = Commit { runs, facts, states: self.conditions.take_rows(now), ..Commit::default() };
+        match self.role {
+            Role::Reports => {
+                self.dirty.forget_evaluation();
+                self.records.take_rows();
+                self.unheard.take_rows();
+                (said, Commit::default())
+            }
+            Role::Alone(_) | Role::Rejoins(_) => (said, self.evaluation(now)),
+            Role::Single | Role::Evaluates(_) => {
+                let mut all = said;
+                all.append(self.evaluation(now));
+                all.evaluator = self.role.epoch();
+                (all, Commit::default())
+            }
         }
-        commit.states.extend(self.conditions.take_rows(now));
+    }
+
+    /// What changed of incidents, and of what channels were told.
+    fn evaluation(&mut self, now: Moment) -> Commit {
+        let mut commit = std::mem::take(&mut self.dirty.commit);
         commit.states.extend(self.records.take_rows());
         let unheard = self.unheard.take_rows().into_iter();
         commit.states.extend(unheard.map(|(channel, json)| StateRow { kind: UNHEARD, key: channel.to_string(), json }));

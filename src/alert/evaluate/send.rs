@@ -21,7 +21,7 @@ use super::{AlertRefresh, Effects, Evaluator, OutgoingTry};
 impl Evaluator {
     /// Makes the tries that may leave now.
     pub(super) fn send(&mut self, now: Moment, effects: &mut Effects) {
-        if !self.role.is_unwritten() {
+        if !self.role.is_alone() {
             self.notify_unheard();
         }
         for repeat in self.delivery.repeats(now) {

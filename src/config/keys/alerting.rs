@@ -228,6 +228,8 @@ section! {
         lease: Duration = "15s",
         /// After how long without an answer of the store a process pages by itself for its own region.
         alone_after: Duration = "60s",
+        /// A file on the process's own disk, for what cannot wait until the store answers.
+        journal: Text = "serinus-journal.db",
     }
 }
 

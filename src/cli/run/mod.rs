@@ -1,4 +1,9 @@
 //! `serinus run`: the service, until it is asked to stop.
+//!
+//! A process of a fleet whose store cannot be reached at its start goes on alone, on the journal on its own disk, and starts anew on the
+//! store once that answers. What it starts on is found in `store`.
+
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,12 +11,16 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{ConfigSource, Files, OpenError, OpenedStore, Running, ServiceParts, StopSignals, open_store, store_in_memory};
+use crate::app::{ConfigSource, Files, OpenedStore, Running, ServiceParts, Sharing, StopSignals};
 use crate::config::{load, load_cancellable, process_environment, read_secrets};
+use crate::fleet::{JournalledLedger, Spool};
+use crate::history::Store;
+use crate::outcome::{Ledger, OutcomeSink};
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
 
+use self::store::{Place, place, reached, with_journal};
 use super::config::{TELLS_NOBODY, accept, check_command, required, variable};
 use super::exit::Failure;
 use super::logs::{self, Verbosity, chain};
@@ -22,21 +31,30 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let config = required(config)?.to_owned();
     let loaded = load(&config, process_environment());
-    let (tells_nobody, files) = (loaded.tells_nobody(), Files::read(loaded.files.clone()));
+    let (tells_nobody, files) = (loaded.tells_nobody(), loaded.files.clone());
     let service = accept(printer, loaded, Some(&config), &[])?;
     if tells_nobody {
         return Err(Failure::usage(TELLS_NOBODY));
     }
     let _logs = logs::start(service.log_format, Verbosity::Info)?;
-    let grace = service.plan.limits.shutdown_grace;
-    let canaries = service.plan.canaries.len();
+    let loaded = Loaded { service, config, files };
+    let spool = Arc::<Spool>::default();
+    let place = tokio::select! {
+        place = place(&loaded.service, &spool) => place?,
+        () = signals.next() => return Ok(stopped(&[])),
+    };
+    let (loaded, opened) = match place {
+        Place::Store(opened) => (loaded, opened),
+        Place::Journal(journal, reached) => match alone(loaded, journal, reached, &spool, &mut signals, &mut hangups).await? {
+            Alone::Reached(loaded, opened) => (*loaded, opened),
+            Alone::Stopped(exit) => return Ok(exit),
+        },
+    };
     let running = tokio::select! {
-        running = start(service, config, files) => running?,
+        running = start(loaded, opened, Vec::new()) => running?,
         // An instance that stands by has nothing to end.
         () = signals.next() => return Ok(stopped(&[])),
     };
-    tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
-
     if until_asked(&mut signals, &mut hangups, &running).await == Ending::Lost {
         tracing::error!("another instance probes this one's region: this one stops, and stands by where it is started again");
         let stragglers = running.stop().await;
@@ -45,31 +63,94 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
         }
         return Ok(Exit::Prober);
     }
-    tracing::info!(grace = ?grace, "asked to stop: no more runs start, those that are going have their grace");
+    stop(running, &mut signals).await
+}
+
+/// A configuration, and where it is.
+#[derive(Clone)]
+struct Loaded {
+    service: Service,
+    config: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// The configuration as it is now, which may have been changed while this one was in force; this one, where that is not valid.
+    fn again(self) -> Self {
+        let loaded = load(&self.config, process_environment());
+        let files = loaded.files.clone();
+        match loaded.service {
+            Some(service) => Self { service, files, ..self },
+            None => self,
+        }
+    }
+}
+
+/// How a time without the store ended.
+enum Alone {
+    /// The store answers.
+    Reached(Box<Loaded>, OpenedStore),
+    /// The service was asked to stop.
+    Stopped(Exit),
+}
+
+/// Probes and pages on the journal until the store of the fleet is reached, and ends then what it told alone.
+async fn alone(
+    loaded: Loaded,
+    journal: Arc<dyn Store>,
+    opened: Option<OpenedStore>,
+    spool: &Arc<Spool>,
+    signals: &mut StopSignals,
+    hangups: &mut Signal,
+) -> Result<Alone, Failure> {
+    let place = OpenedStore { store: journal, sharing: Sharing::Journal };
+    let running = start(loaded.clone(), place, vec![spool.clone()]).await?;
+    let reach = async {
+        let opened = match opened {
+            Some(opened) => opened,
+            None => reached(&loaded.service).await,
+        };
+        running.rejoin().await;
+        opened
+    };
+    let opened = tokio::select! {
+        opened = reach => Some(opened),
+        _ = until_asked(signals, hangups, &running) => None,
+    };
+    let Some(opened) = opened else { return Ok(Alone::Stopped(stop(running, signals).await?)) };
+    tracing::info!("the store of the fleet answers: this process is one of the fleet from now on");
+    let stragglers = running.stop().await;
+    if !stragglers.is_empty() {
+        tracing::error!(stragglers = stragglers.join(", "), "these did not end in time");
+    }
+    let loaded = loaded.again();
+    let opened = with_journal(opened, &loaded.service, spool);
+    Ok(Alone::Reached(Box::new(loaded), opened))
+}
+
+/// Stops a service that was asked to.
+async fn stop(running: Running, signals: &mut StopSignals) -> Result<Exit, Failure> {
+    tracing::info!("asked to stop: no more runs start, those that are going have their grace");
     tokio::select! {
         stragglers = running.stop() => Ok(stopped(&stragglers)),
-        () = asked_again(&mut signals) => Err(Failure::prober("stopped at once: runs that were going were not cleaned up after")),
+        () = asked_again(signals) => Err(Failure::prober("stopped at once: runs that were going were not cleaned up after")),
     }
 }
 
 /// Puts a service together from its configuration and starts it.
-async fn start(service: Service, config: PathBuf, files: Files) -> Result<Running, Failure> {
+async fn start(loaded: Loaded, opened: OpenedStore, watchers: Vec<Arc<dyn OutcomeSink>>) -> Result<Running, Failure> {
+    let Loaded { service, config, files } = loaded;
+    let files = Files::read(files);
     let prober = |error: &dyn std::error::Error| Failure::prober(chain(error));
     let usage = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
     let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
     let self_check = check.transpose().map_err(|error| prober(&error))?;
-    let OpenedStore { store, fleet } = match open(&service).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            self_check.iter().for_each(SelfCheck::stop);
-            return Err(error);
-        }
-    };
+    let OpenedStore { store, sharing } = opened;
     let stalls: Arc<StallLog> = Arc::default();
-    let mut engine =
-        Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets)).with_ledger(store.clone());
+    let mut engine = Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets))
+        .with_ledger(ledger(&store, &sharing));
     if let Some(check) = &self_check {
         engine = engine.with_self_check(check.clone());
     }
@@ -85,38 +166,30 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
         retire: Box::new(move |plan| retiring.retire_all_but(plan)),
     };
+    let canaries = service.plan.canaries.len();
     let parts = ServiceParts {
         service,
         secrets,
         runner: Arc::new(engine.clone()),
         stalls,
-        watchers: Vec::new(),
+        watchers,
         jobs: Vec::new(),
         store,
-        fleet,
+        sharing,
         engine: Some(engine),
         self_check,
         source: Some(source),
     };
-    Running::start(parts).await.map_err(|error| prober(&error))
+    let running = Running::start(parts).await.map_err(|error| prober(&error))?;
+    tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
+    Ok(running)
 }
 
-/// Opens the store. A disk that is full is told of, and the service goes on from memory.
-async fn open(service: &Service) -> Result<OpenedStore, Failure> {
-    let in_memory = || OpenedStore { store: store_in_memory(), fleet: None };
-    let Some(settings) = &service.store else { return Ok(in_memory()) };
-    match open_store(settings, service.fleet.as_ref()).await {
-        Ok(opened) => Ok(opened),
-        Err(OpenError::File(error)) if error.is_full() => {
-            let error = chain(&error);
-            tracing::error!(
-                error,
-                "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
-            );
-            Ok(in_memory())
-        }
-        Err(OpenError::File(error)) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
-        Err(error) => Err(Failure::prober(chain(&error))),
+/// Where runs write down what they are about to create.
+fn ledger(store: &Arc<dyn Store>, sharing: &Sharing) -> Arc<dyn Ledger> {
+    match sharing {
+        Sharing::Fleet { journal: Some(journal), .. } => Arc::new(JournalledLedger::new(store.clone(), journal.clone())),
+        Sharing::Fleet { journal: None, .. } | Sharing::Own | Sharing::Journal => store.clone(),
     }
 }
 
