@@ -1,6 +1,6 @@
 //! What is probed: an HTTP server whose paths can be broken one by one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -58,6 +58,11 @@ impl Target {
     /// How often a path was asked.
     pub(crate) fn asked(&self, path: &str) -> u64 {
         self.asked.lock().unwrap().get(path).copied().unwrap_or_default()
+    }
+
+    /// What came after this in the paths that were asked.
+    pub(crate) fn asked_below(&self, folder: &str) -> BTreeSet<String> {
+        self.asked.lock().unwrap().keys().filter_map(|path| path.strip_prefix(folder)).map(str::to_owned).collect()
     }
 
     fn serve(&self, mut stream: TcpStream) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{Epoch, FactRow, FactView, StartState};
+use crate::history::{Epoch, FactRow, FactView, StartState, StateRow};
 use crate::outcome::{RunReport, Trigger};
 use crate::plan::{Alerting, Plan};
 
@@ -230,6 +230,9 @@ impl Evaluator {
     /// The store has not answered since then: what fails in this region is told by this process, whoever tells of it besides.
     pub fn alone(&mut self, since: Duration, now: Moment) {
         self.becomes(Role::Alone(since), now);
+        let rows = self.conditions.all_rows(now);
+        self.mirrored.get_or_insert_default().extend(rows.iter().map(|row| (row.kind, row.key.clone())));
+        self.dirty.commit.states.extend(rows);
         // No number that the fleet has used is known here; keys begin with the region.
         self.records = ScopeRecords::restore(&[], true, now.steady);
         for fact in self.conditions.facts() {
@@ -288,9 +291,10 @@ impl Evaluator {
         matches!(self.role, Role::Single | Role::Alone(_) | Role::Rejoins(_))
     }
 
-    /// Once all is ended that this process told alone, or there is no more time for it, it reports as before.
-    pub(super) fn rejoined(&mut self, now: Moment) {
-        let Some(until) = self.role.until() else { return };
+    /// Once all is ended that this process told alone, or there is no more time for it, it reports as before. Returns what leaves the
+    /// journal then.
+    pub(super) fn rejoined(&mut self, now: Moment) -> Vec<StateRow> {
+        let Some(until) = self.role.until() else { return Vec::new() };
         if until <= now.steady || self.incidents.ended.is_empty() {
             let told = self.incidents.ended.values().flat_map(|incident| &incident.told);
             for (channel, open) in told.flat_map(|(channel, told)| told.open.iter().map(move |open| (channel, open))) {
@@ -301,7 +305,10 @@ impl Evaluator {
                 );
             }
             self.stand_down(now);
+            let mirrored = self.mirrored.take().unwrap_or_default().into_iter();
+            return mirrored.map(|(kind, key)| StateRow { kind, key, json: None }).collect();
         }
+        Vec::new()
     }
 
     /// Takes another role, and forgets what only who evaluates has.

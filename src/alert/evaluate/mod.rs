@@ -67,6 +67,8 @@ pub struct Evaluator {
     wanted: Vec<CanaryId>,
     /// When it was last reported of roots that they are well.
     passed_roots: HashMap<CanaryId, Duration>,
+    /// The states of conditions that are in the journal because this process went on alone; nothing unless it did.
+    mirrored: Option<BTreeSet<(&'static str, String)>>,
     /// Whether who evaluates may send now: it is certain of its lease.
     may_send: bool,
     /// Facts of other regions that are well again, until their incidents are folded.
@@ -257,7 +259,7 @@ impl Evaluator {
         effects.forgotten = self.forget_retired();
         (effects.commit, effects.journal) = self.commit(now);
         if effects.tries.is_empty() {
-            self.rejoined(now);
+            effects.journal.states.extend(self.rejoined(now));
         }
         for id in std::mem::take(&mut self.ran) {
             let known = self.conditions.canary(&id, now);

@@ -77,6 +77,7 @@ impl Evaluator {
             own: HashMap::new(),
             wanted: Vec::new(),
             passed_roots: HashMap::new(),
+            mirrored: None,
             may_send: true,
             settled: BTreeSet::new(),
             closed: ClosedFacts::default(),

@@ -160,7 +160,15 @@ impl Evaluator {
                 self.unheard.take_rows();
                 (said, Commit::default())
             }
-            Role::Alone(_) | Role::Rejoins(_) => (said, self.evaluation(now)),
+            Role::Alone(_) | Role::Rejoins(_) => {
+                let mut told = self.evaluation(now);
+                // What waits in memory for the store is lost with the process, and the next one has to know what failed.
+                if let Some(mirrored) = &mut self.mirrored {
+                    mirrored.extend(said.states.iter().map(|row| (row.kind, row.key.clone())));
+                    told.states.extend_from_slice(&said.states);
+                }
+                (said, told)
+            }
             Role::Single | Role::Evaluates(_) => {
                 let mut all = said;
                 all.append(self.evaluation(now));

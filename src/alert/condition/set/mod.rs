@@ -225,9 +225,8 @@ impl Conditions {
         rows
     }
 
-    /// Every row that all of it would need to be as it is.
-    #[cfg(test)]
-    pub(super) fn all_rows(&self, now: Moment) -> Vec<StateRow> {
+    /// Every row that all of it would need to be as it is. Looks at everything.
+    pub fn all_rows(&self, now: Moment) -> Vec<StateRow> {
         let conditions = self.probes.values().flat_map(|of| &of.conditions).chain(&self.process);
         let canaries = self.canaries.iter().map(|(id, runs)| super::row(RowKind::Canary, id.as_str(), Some(runs.to_json(now))));
         canaries.chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
