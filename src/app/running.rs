@@ -33,8 +33,8 @@ use super::membership::Membership;
 use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
-use super::traces::{HeaderError, exporter};
 use super::storage::Sharing;
+use super::traces::{HeaderError, exporter};
 use super::{last_seen, process, storage};
 
 /// What a service is put together from.

@@ -42,10 +42,13 @@ impl Spool {
         };
         let runs = passed.into_iter().chain(others).map(record).collect();
         let written = store.commit(Commit { runs, ..Commit::default() }).await;
-        cleanups.iter().for_each(|report| store.cleanup_finished(report));
-        match written {
-            Ok(()) => tracing::info!(runs = count, "what ran before the store of the fleet was reached is in it"),
-            Err(_) => tracing::warn!(runs = count, "what ran before the store of the fleet was reached could not be written"),
+        for report in &cleanups {
+            store.cleanup_finished(report);
+        }
+        if written.is_ok() {
+            tracing::info!(runs = count, "what ran before the store of the fleet was reached is in it");
+        } else {
+            tracing::warn!(runs = count, "what ran before the store of the fleet was reached could not be written");
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serinus::alert::channel::HttpClient;
-use serinus::alert::{AlertParts, AlertThread, Alerts};
-use serinus::app::{Running, ServiceParts, open_store};
+use serinus::alert::{AlertPart, AlertParts, AlertThread, Alerts};
+use serinus::app::{Running, ServiceParts, Sharing, open_store};
 use serinus::config;
 use serinus::history::Store;
 use serinus::outcome::{OutcomeSink, RunReport, Secrets};
@@ -54,7 +54,7 @@ pub(crate) async fn start(service: Service, store: Arc<dyn Store>, watcher: Arc<
         store,
         engine: Some(engine),
         self_check: None,
-        fleet: None,
+        sharing: Sharing::Own,
         source: None,
     };
     Running::start(parts).await.expect("the service starts")
@@ -85,7 +85,7 @@ impl Report {
             paused: HashMap::new(),
             mutes: Vec::new(),
             alert_states: telemetry.metrics().clone(),
-            fleet: None,
+            part: AlertPart::Single,
             links: None,
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// How a path answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub(crate) const BROKEN: Answer = Answer::Body(r#"{"state": "lost", "items": ["a
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     paths: Arc<Mutex<HashMap<String, Answer>>>,
-    asked: Arc<Mutex<HashMap<String, u64>>>,
+    /// When each path was asked.
+    asked: Arc<Mutex<HashMap<String, Vec<Instant>>>>,
 }
 
 impl Target {
@@ -57,7 +59,12 @@ impl Target {
 
     /// How often a path was asked.
     pub(crate) fn asked(&self, path: &str) -> u64 {
-        self.asked.lock().unwrap().get(path).copied().unwrap_or_default()
+        self.asked.lock().unwrap().get(path).map_or(0, |asked| asked.len() as u64)
+    }
+
+    /// When a path was last asked before some moment.
+    pub(crate) fn last_asked(&self, path: &str, before: Instant) -> Option<Instant> {
+        self.asked.lock().unwrap().get(path)?.iter().copied().filter(|at| *at <= before).max()
     }
 
     /// What came after this in the paths that were asked.
@@ -80,7 +87,7 @@ impl Target {
                     line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
                 }
             }
-            *self.asked.lock().unwrap().entry(path.clone()).or_default() += 1;
+            self.asked.lock().unwrap().entry(path.clone()).or_default().push(Instant::now());
             let answer = loop {
                 let answer = self.paths.lock().unwrap().get(&path).copied().unwrap_or(WELL);
                 if answer != Answer::Hangs {

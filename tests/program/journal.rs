@@ -75,7 +75,8 @@ fn a_process_that_starts_while_the_database_is_away_probes_and_pages_alone_and_j
     service.more(1.0, "maker", "passed");
     assert_eq!(service.stop().code(), Some(0));
     let of_maker = "FROM runs JOIN probes ON probes.id = runs.probe WHERE name = 'maker'";
-    let before = format!("SELECT count(*) {of_maker} AND verdict = 0 AND counted AND due_ms < (SELECT min(opened_ms) FROM incidents)");
+    let before =
+        format!("SELECT count(*) {of_maker} AND verdict = 0 AND counted AND due_ms < (SELECT min(opened_ms) FROM incidents)");
     assert!(server.ask("serinus", &before).parse::<u64>().unwrap() >= 2, "what ran before the database was reached is in it");
     assert_eq!(server.ask("serinus", "SELECT count(*) FROM ledger"), "0");
     assert_eq!(left(&target), BTreeSet::new(), "all was deleted");

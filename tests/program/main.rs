@@ -11,6 +11,8 @@ mod again;
 mod alertmanager;
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
+#[path = "../support/delaying.rs"]
+mod delaying;
 #[path = "../page_support/mod.rs"]
 mod page_support;
 #[path = "../support/postgres.rs"]
@@ -44,6 +46,7 @@ mod healthcheck;
 mod journal;
 mod pages;
 mod reload;
+mod slow_store;
 mod status_page;
 mod store_copy;
 mod store_start;

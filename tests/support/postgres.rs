@@ -45,6 +45,11 @@ impl Postgres {
         format!("postgres://postgres@{}/serinus", self.folder.to_string_lossy().replace('/', "%2F"))
     }
 
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
     /// What a statement says, as text.
     pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
         let output = Command::new("psql")

@@ -35,13 +35,7 @@ impl Evaluator {
     }
 
     /// Restores everything, for a process that has this part.
-    pub(super) fn restored(
-        plan: &Arc<Plan>,
-        alerting: &Arc<Alerting>,
-        remembered: &StartState,
-        role: Role,
-        now: Moment,
-    ) -> Self {
+    pub(super) fn restored(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, role: Role, now: Moment) -> Self {
         let (mut evaluator, changed) = Self::without_incidents(plan, alerting, remembered, role, now);
         let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
         evaluator.restore_evaluation(remembered, &facts, now);

@@ -65,7 +65,10 @@ pub(super) async fn reached(service: &Service) -> OpenedStore {
             Err(Opening::Away(_)) => {}
             Err(Opening::Failed(Failure { message, .. })) => {
                 if told.as_ref() != Some(&message) {
-                    tracing::error!(error = message, "the store of the fleet answers and cannot be used; this process goes on alone");
+                    tracing::error!(
+                        error = message,
+                        "the store of the fleet answers and cannot be used; this process goes on alone"
+                    );
                 }
                 told = Some(message);
             }

@@ -113,7 +113,11 @@ async fn what_a_process_left_in_its_journal_is_handed_in_once() {
     assert_eq!(rows[0].entry.names, json!({ "id": 7 }));
     let states = store.start_state(SystemTime::now()).await.unwrap().states;
     let kinds: Vec<&str> = states.iter().map(|state| &*state.kind).collect();
-    assert_eq!(kinds, ["canary"], "how its rules stand; when it was there the store knows better, and what was told stays where it is");
+    assert_eq!(
+        kinds,
+        ["canary"],
+        "how its rules stand; when it was there the store knows better, and what was told stays where it is"
+    );
 
     assert_eq!(ids(&journal).await, Vec::<String>::new());
     assert_eq!(hand_in(&journal, &store).await.unwrap(), 0, "nothing comes twice");

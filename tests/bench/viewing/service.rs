@@ -142,7 +142,7 @@ pub(crate) fn role(task: &Task) {
             store: store.clone(),
             engine: Some(engine),
             self_check: None,
-            fleet: None,
+            sharing: serinus::app::Sharing::Own,
             source: None,
         };
         let running = Running::start(parts).await.expect("the service starts");
