@@ -32,6 +32,7 @@ pub use engine::engine;
 pub use files::{FileWatch, Files};
 pub use run_events::{RunEvent, RunEvents, RunEventsReader, run_events};
 
+pub use crate::fleet::{Spool, is_anything_open};
 pub use crate::web::ListenError;
 pub use incident::{DemoResult, IncidentWatch, Noticed, Paged};
 pub use page_receiver::Page;

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 
-use crate::fleet::Spool;
+use crate::fleet::{JournalledLedger, Spool};
 use crate::history::postgres::{self, PostgresStore};
 use crate::history::sqlite::{self, SqliteStore};
 use crate::history::{Fleet, Store};
+use crate::outcome::Ledger;
 use crate::plan::{FleetSettings, StorePlace, StoreSettings};
 use crate::schedule::Job;
 
@@ -66,6 +67,14 @@ impl Sharing {
             Self::Own | Self::Journal => None,
         }
     }
+
+    /// Where runs write down what they are about to create.
+    pub fn ledger(&self, store: &Arc<dyn Store>) -> Arc<dyn Ledger> {
+        match self.journal() {
+            Some(journal) => Arc::new(JournalledLedger::new(store.clone(), journal)),
+            None => store.clone(),
+        }
+    }
 }
 
 /// A store, and who uses it.
@@ -74,6 +83,19 @@ pub struct OpenedStore {
     pub store: Arc<dyn Store>,
     /// Who uses it.
     pub sharing: Sharing,
+}
+
+impl OpenedStore {
+    /// The store of a fleet, with the journal of this process and with what it ran before it reached the store.
+    #[must_use]
+    pub fn with_journal(self, journal: Option<Arc<dyn Store>>, spool: &Arc<Spool>) -> Self {
+        let sharing = match self.sharing {
+            Sharing::Fleet { fleet, .. } => Sharing::Fleet { fleet, journal, spool: Arc::clone(spool) },
+            Sharing::Own => Sharing::Own,
+            Sharing::Journal => Sharing::Journal,
+        };
+        Self { sharing, ..self }
+    }
 }
 
 /// Opens the journal of a process in a fleet.

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::history::{Commit, LedgerView, OF_REGION, ReadError, StartState, StateRow, Store};
+use crate::history::{Commit, LedgerView, OF_REGION, ReadError, StateRow, Store};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
 /// How long the store of the fleet may take to write an intent down before the journal does.
@@ -89,11 +89,12 @@ impl Ledger for JournalledLedger {
     }
 }
 
-/// Whether anything that was told alone may still be open at a channel.
-pub fn is_anything_open(journal: &StartState) -> bool {
-    journal.incidents.iter().any(|incident| incident.resolved_ms.is_none())
-        || journal.states.iter().any(|state| state.kind == "cover")
-        || !journal.tries.is_empty()
+/// Whether anything that was told alone may still be open at a channel. A journal that cannot be read says so when it is handed in.
+pub async fn is_anything_open(journal: &dyn Store) -> bool {
+    let Ok(left) = journal.start_state(SystemTime::now()).await else { return false };
+    left.incidents.iter().any(|incident| incident.resolved_ms.is_none())
+        || left.states.iter().any(|state| state.kind == "cover")
+        || !left.tries.is_empty()
 }
 
 /// Hands what an earlier process left in its journal to the store of the fleet, under the region's lease, and takes it out of the

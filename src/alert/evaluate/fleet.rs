@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{Epoch, FactRow, FactView, StartState, StateRow};
+use crate::history::{Epoch, FactRow, FactView, StartState};
 use crate::outcome::{RunReport, Trigger};
 use crate::plan::{Alerting, Plan};
 
@@ -24,16 +24,12 @@ use super::super::explain::Roots;
 use super::super::fact::LastRun;
 use super::super::scope_records::ScopeRecords;
 use super::super::status::Status;
-use super::super::view::Ended;
 use super::super::{Fact, FactKey, Scope, State};
 use super::closed::ClosedFacts;
 use super::{ActiveConfig, Evaluator, Facts, Ids, Incidents, Pending};
 
 /// How often it is reported that a root is well.
 const ROOTS: Duration = Duration::from_secs(30);
-
-/// How long a process that reaches the others again has to end what it told alone.
-const REJOINS: Duration = Duration::from_mins(1);
 
 /// The part that this process has in alerting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +48,7 @@ pub(super) enum Role {
 
 impl Role {
     /// Where pages go. Keys of a process that is alone begin with its region, since another one may tell of the same.
-    fn alerting(&self, plan: &Plan, alerting: &Arc<Alerting>) -> Arc<Alerting> {
+    pub(super) fn alerting(&self, plan: &Plan, alerting: &Arc<Alerting>) -> Arc<Alerting> {
         match self {
             Self::Single | Self::Reports | Self::Evaluates(_) => Arc::clone(alerting),
             Self::Alone(_) | Self::Rejoins(_) => {
@@ -227,55 +223,6 @@ impl Evaluator {
         self.show_counts();
     }
 
-    /// The store has not answered since then: what fails in this region is told by this process, whoever tells of it besides.
-    pub fn alone(&mut self, since: Duration, now: Moment) {
-        self.becomes(Role::Alone(since), now);
-        let rows = self.conditions.all_rows(now);
-        self.mirrored.get_or_insert_default().extend(rows.iter().map(|row| (row.kind, row.key.clone())));
-        self.dirty.commit.states.extend(rows);
-        // No number that the fleet has used is known here; keys begin with the region.
-        self.records = ScopeRecords::restore(&[], true, now.steady);
-        for fact in self.conditions.facts() {
-            self.put(&fact.key.clone(), Some(fact));
-        }
-        self.say_roots(now);
-    }
-
-    /// The evaluator of a process that starts while the store of the fleet cannot be reached. `remembered` is what an earlier process
-    /// told alone.
-    pub fn starting_alone(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
-        let role = Role::Alone(now.steady);
-        let alerting = role.alerting(plan, alerting);
-        let mut evaluator = Self::restored(plan, &alerting, remembered, role, now);
-        evaluator.records = ScopeRecords::restore(&remembered.states, true, now.steady);
-        evaluator
-    }
-
-    /// The store answers again. What this process told alone ends, as the fleet tells of it from now on.
-    pub fn rejoins(&mut self, now: Moment) {
-        if !matches!(self.role, Role::Alone(_)) {
-            return;
-        }
-        self.role = Role::Rejoins(now.steady + REJOINS);
-        // What was refused while it was cut off is tried at once.
-        self.delivery.ask_again();
-        self.facts = Facts::default();
-        self.pending.touched.clear();
-        for scope in self.incidents.open.keys().cloned().collect::<Vec<_>>() {
-            if let Some(mut incident) = self.incidents.open.remove(&scope) {
-                // The fleet tells what is still due.
-                for told in incident.told.values_mut() {
-                    (told.due, told.page_due, told.missed) = (None, None, false);
-                }
-                let id = incident.id.clone();
-                self.ends(incident, None, now);
-                if let Some(end) = self.incidents.ended.get_mut(&id).and_then(|incident| incident.end.as_mut()) {
-                    end.how = Ended::Continues(scope.to_string());
-                }
-            }
-        }
-    }
-
     /// Whether anything may be sent now.
     pub(super) fn sends(&self) -> bool {
         self.may_send || self.speaks_alone()
@@ -286,33 +233,8 @@ impl Evaluator {
         self.may_send = may_send;
     }
 
-    /// Whether this process may send without being certain of a lease.
-    pub fn speaks_alone(&self) -> bool {
-        matches!(self.role, Role::Single | Role::Alone(_) | Role::Rejoins(_))
-    }
-
-    /// Once all is ended that this process told alone, or there is no more time for it, it reports as before. Returns what leaves the
-    /// journal then.
-    pub(super) fn rejoined(&mut self, now: Moment) -> Vec<StateRow> {
-        let Some(until) = self.role.until() else { return Vec::new() };
-        if until <= now.steady || self.incidents.ended.is_empty() {
-            let told = self.incidents.ended.values().flat_map(|incident| &incident.told);
-            for (channel, open) in told.flat_map(|(channel, told)| told.open.iter().map(move |open| (channel, open))) {
-                tracing::error!(
-                    channel = &**channel,
-                    key = open.key,
-                    "what this process told alone could not be ended; end it by hand"
-                );
-            }
-            self.stand_down(now);
-            let mirrored = self.mirrored.take().unwrap_or_default().into_iter();
-            return mirrored.map(|(kind, key)| StateRow { kind, key, json: None }).collect();
-        }
-        Vec::new()
-    }
-
     /// Takes another role, and forgets what only who evaluates has.
-    fn becomes(&mut self, role: Role, now: Moment) {
+    pub(super) fn becomes(&mut self, role: Role, now: Moment) {
         self.role = role;
         self.configure();
         self.mutes.apply(&self.config.plan, now);

@@ -7,6 +7,7 @@
 //!
 //! [`due`]: Evaluator::due
 
+mod alone;
 mod closed;
 mod completed;
 mod config;

@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{ConfigSource, Files, OpenedStore, Running, ServiceParts, Sharing, StopSignals};
+use crate::app::{ConfigSource, Files, OpenedStore, Running, ServiceParts, Sharing, Spool, StopSignals};
 use crate::config::{load, load_cancellable, process_environment, read_secrets};
-use crate::fleet::{JournalledLedger, Spool};
 use crate::history::Store;
-use crate::outcome::{Ledger, OutcomeSink};
+use crate::outcome::OutcomeSink;
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
@@ -150,7 +149,7 @@ async fn start(loaded: Loaded, opened: OpenedStore, watchers: Vec<Arc<dyn Outcom
     let OpenedStore { store, sharing } = opened;
     let stalls: Arc<StallLog> = Arc::default();
     let mut engine = Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets))
-        .with_ledger(ledger(&store, &sharing));
+        .with_ledger(sharing.ledger(&store));
     if let Some(check) = &self_check {
         engine = engine.with_self_check(check.clone());
     }
@@ -183,14 +182,6 @@ async fn start(loaded: Loaded, opened: OpenedStore, watchers: Vec<Arc<dyn Outcom
     let running = Running::start(parts).await.map_err(|error| prober(&error))?;
     tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
     Ok(running)
-}
-
-/// Where runs write down what they are about to create.
-fn ledger(store: &Arc<dyn Store>, sharing: &Sharing) -> Arc<dyn Ledger> {
-    match sharing {
-        Sharing::Fleet { journal: Some(journal), .. } => Arc::new(JournalledLedger::new(store.clone(), journal.clone())),
-        Sharing::Fleet { journal: None, .. } | Sharing::Own | Sharing::Journal => store.clone(),
-    }
 }
 
 /// Why a service ends.

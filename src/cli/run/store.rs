@@ -3,10 +3,9 @@
 //! Owns the decision which of the two, and asking for the store until it answers. It starts nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::app::{OpenError, OpenedStore, Sharing, open_journal, open_store, store_in_memory};
-use crate::fleet::{Spool, is_anything_open};
+use crate::app::{OpenError, OpenedStore, Sharing, Spool, is_anything_open, open_journal, open_store, store_in_memory};
 use crate::history::Store;
 use crate::plan::Service;
 
@@ -48,11 +47,11 @@ pub(super) async fn place(service: &Service, spool: &Arc<Spool>) -> Result<Place
         }
     };
     let Some(journal) = journal(service) else { return Ok(Place::Store(opened)) };
-    if journal.start_state(SystemTime::now()).await.is_ok_and(|left| is_anything_open(&left)) {
+    if is_anything_open(&*journal).await {
         tracing::info!("what an earlier process told alone is ended first");
         return Ok(Place::Journal(journal, Some(opened)));
     }
-    Ok(Place::Store(with(opened, Some(journal), spool)))
+    Ok(Place::Store(opened.with_journal(Some(journal), spool)))
 }
 
 /// Resolves when the store answers.
@@ -78,16 +77,7 @@ pub(super) async fn reached(service: &Service) -> OpenedStore {
 
 /// The store of a fleet with the journal of this process, which has been closed since.
 pub(super) fn with_journal(opened: OpenedStore, service: &Service, spool: &Arc<Spool>) -> OpenedStore {
-    with(opened, journal(service), spool)
-}
-
-fn with(opened: OpenedStore, journal: Option<Arc<dyn Store>>, spool: &Arc<Spool>) -> OpenedStore {
-    let sharing = match opened.sharing {
-        Sharing::Fleet { fleet, .. } => Sharing::Fleet { fleet, journal, spool: Arc::clone(spool) },
-        Sharing::Own => Sharing::Own,
-        Sharing::Journal => Sharing::Journal,
-    };
-    OpenedStore { sharing, ..opened }
+    opened.with_journal(journal(service), spool)
 }
 
 /// The journal, where the service is one of a fleet. Without one it goes on.
