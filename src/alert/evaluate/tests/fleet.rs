@@ -1,8 +1,10 @@
 //! Several processes, one a region: each reports, one evaluates, another takes over.
 
+mod histories;
+
 use super::*;
 use crate::alert::mute::Closed;
-use crate::history::{Commit, Epoch, FactView, OF_EVALUATOR, OF_REGION};
+use crate::history::{Commit, Epoch, FactView, OF_EVALUATOR, OF_REGION, StateRow};
 
 /// A process that probes one region.
 struct Process {
@@ -16,6 +18,8 @@ struct Process {
     cursor: usize,
     /// What it has decided and cannot write: it is cut off, or frozen.
     cut: Option<Vec<Commit>>,
+    /// What is on its own disk.
+    journal: Tables,
 }
 
 /// What all of them share, as the store keeps it.
@@ -99,6 +103,7 @@ impl FleetBench {
                 epoch: None,
                 cursor: 0,
                 cut: None,
+                journal: Tables::default(),
             });
             bench.start(region);
         }
@@ -137,6 +142,30 @@ impl FleetBench {
         (process.epoch, process.cut) = (None, None);
         self.settle();
         self
+    }
+
+    /// It starts after one that died: what that one told alone is ended first, and what it left in the journal is handed in.
+    fn starts_again(&mut self, region: &str) {
+        let (place, now) = (self.place(region), moment_ms(self.now, 0));
+        let process = &mut self.processes[place];
+        let left = process.journal.remembered();
+        if !left.incidents.is_empty() {
+            let mut evaluator = Evaluator::starting_alone(&process.plan, &self.alerting, &left, now);
+            evaluator.rejoins(now);
+            (process.evaluator, process.epoch, process.cut) = (Some(evaluator), None, Some(Vec::new()));
+            self.settle();
+            let process = &mut self.processes[place];
+            assert!(!process.evaluator.as_ref().is_some_and(|it| it.backlog(now).alone), "the receiver takes everything");
+            let states = process.journal.remembered().states.into_iter();
+            let rows = states.filter_map(|state| {
+                let kind = OF_REGION.into_iter().find(|kind| *kind == state.kind)?;
+                Some(StateRow { kind, key: state.key, json: Some(state.json) })
+            });
+            let handed = Commit { states: rows.collect(), ..Commit::default() };
+            process.journal = Tables::default();
+            self.shared.regions.entry(region.into()).or_default().write(handed);
+        }
+        self.start(region);
     }
 
     fn dies(&mut self, region: &str) -> &mut Self {
@@ -214,7 +243,8 @@ impl FleetBench {
                 }
                 // Whoever is cut off is not certain of its lease.
                 evaluator.set_may_send(process.cut.is_none());
-                let Effects { tries, wanted, commit, .. } = evaluator.finish(now);
+                let Effects { tries, wanted, commit, journal, .. } = evaluator.finish(now);
+                process.journal.write(journal);
                 self.wanted.extend(wanted.iter().map(ToString::to_string));
                 rests &= commit.facts.is_empty() && tries.is_empty();
                 match &mut process.cut {
