@@ -1,4 +1,5 @@
-//! Hides values written below `[secrets]` before a line of the file is shown, because a secret may be written there by mistake.
+//! Hides values written below `[secrets]`, and passwords in URLs, before a line of the file is shown, because a secret may be written
+//! there by mistake.
 //!
 //! It works on the text, line by line, because lines of a file that is not TOML are shown as well. In doubt it hides too much.
 
@@ -6,8 +7,41 @@ use std::borrow::Cow;
 
 use crate::source::Span;
 
-/// The text with every value below `[secrets]` made unreadable that is not the name of a variable or of a file. Offsets stay.
+/// The text with every value below `[secrets]` made unreadable that is not the name of a variable or of a file, and every password of a
+/// URL. Offsets stay.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
+    match without_passwords(text) {
+        Cow::Borrowed(text) => without_secrets(text),
+        Cow::Owned(text) => without_secrets(&text).into_owned().into(),
+    }
+}
+
+/// Hides what stands between a user's name and the machine in `SCHEME://USER:PASSWORD@HOST`.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let (mut shown, mut copied) = (String::new(), 0);
+    for (at, _) in text.match_indices("://") {
+        let begins = at + "://".len();
+        // A database's password may have a slash in it by mistake.
+        let database = text[..at].ends_with("postgres") || text[..at].ends_with("postgresql");
+        let ends = |character: char| match character {
+            '"' | '\'' => true,
+            '/' | '?' | '#' => !database,
+            _ => character.is_whitespace(),
+        };
+        let place = &text[begins..begins + text[begins..].find(ends).unwrap_or(text.len() - begins)];
+        let Some((name, end)) = place.find(':').zip(place.rfind('@')).filter(|(name, end)| name < end) else { continue };
+        shown.push_str(&text[copied..=begins + name]);
+        hide(&place[name + 1..end], &mut shown);
+        copied = begins + end;
+    }
+    if copied == 0 {
+        return text.into();
+    }
+    shown.push_str(&text[copied..]);
+    shown.into()
+}
+
+fn without_secrets(text: &str) -> Cow<'_, str> {
     if !text.contains("secrets") {
         return text.into();
     }
@@ -113,6 +147,19 @@ mod tests {
             assert!(!shown.contains("hunter2"), "{shown}");
             assert_eq!(shown.len(), text.len());
             assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_hidden_and_the_rest_of_the_line_is_not() {
+        for (text, expected) in [
+            ("url = \"postgres://eu:hunter2@db/serinus\"\n", "url = \"postgres://eu:*******@db/serinus\"\n"),
+            ("url = \"postgres://eu:hun/er?@db:5432/s\"\n", "url = \"postgres://eu:*******@db:5432/s\"\n"),
+            ("a = 'https://u:p@h/x', b = 'https://u:q@h/y'\n", "a = 'https://u:*@h/x', b = 'https://u:*@h/y'\n"),
+            ("http.get = \"http://h:80/users/@me\"\n", "http.get = \"http://h:80/users/@me\"\n"),
+            ("url = \"postgres://eu@db:5432/serinus\"\n", "url = \"postgres://eu@db:5432/serinus\"\n"),
+        ] {
+            assert_eq!(masked(text), expected);
         }
     }
 
