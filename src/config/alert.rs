@@ -85,8 +85,14 @@ fn window(failures: &Count<'_>, of: &Count<'_>, diagnostics: &mut Diagnostics) -
 
 type Count<'t> = Field<'t, Option<NonZeroU32>>;
 
-/// The policy of a probe. `seen` is the number of its regions that this process runs, if the service has several.
-pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>, diagnostics: &mut Diagnostics) -> AlertPolicy {
+/// The policy of a probe. `seen` is the number of its regions in which it is judged as one, and by whom, if the service has
+/// several.
+pub(super) fn of_probe(
+    base: &Alert,
+    probe: &ProbeKeys<'_>,
+    seen: Option<(usize, &str)>,
+    diagnostics: &mut Diagnostics,
+) -> AlertPolicy {
     let own = probe.alert.as_ref();
     let Alert { mut policy, within } = own.map_or_else(|| base.clone(), |keys| read(base, keys, diagnostics));
     // Runs of two regions may lie an interval apart, and a second failure of either another one.
@@ -114,11 +120,11 @@ pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>,
     policy
 }
 
-fn unseen(rule: CriticalRule, own: Option<&AlertKeys<'_>>, seen: Option<usize>, diagnostics: &mut Diagnostics) {
+fn unseen(rule: CriticalRule, own: Option<&AlertKeys<'_>>, seen: Option<(usize, &str)>, diagnostics: &mut Diagnostics) {
     // A probe may be written for more regions than a service of one has, and without the key nobody asked for it.
-    let (Some(span), Some(seen)) = (own.and_then(|own| own.critical.span()), seen) else { return };
+    let (Some(span), Some((seen, who))) = (own.and_then(|own| own.critical.span()), seen) else { return };
     if seen < rule.regions.get() as usize {
-        let message = format!("critical needs {} regions, and this process runs the probe in {seen}", rule.regions);
+        let message = format!("critical needs {} regions, and {who} runs the probe in {seen}", rule.regions);
         diagnostics.push(
             Diagnostic::at(Code::CriticalUnseen, span, message)
                 .help("run it in more regions, lower `regions`, or say `critical = false`; as it is, a page stays a page"),

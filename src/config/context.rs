@@ -22,6 +22,8 @@ pub(super) struct ServiceContext {
     pub(super) regions: Vec<Arc<Region>>,
     /// Names of the regions that this process runs.
     pub(super) active: Vec<Arc<str>>,
+    /// Whether other processes run the others, and one judges them together.
+    pub(super) in_fleet: bool,
     pub(super) secrets: BTreeMap<Arc<str>, SecretSource>,
     pub(super) limits: Limits,
     /// The alert rules that a probe's own are laid over.
@@ -54,6 +56,7 @@ impl ServiceContext {
             names_of_vars: names.collect(),
             regions,
             active,
+            in_fleet: false,
             secrets,
             limits,
             alert: Alert::default(),

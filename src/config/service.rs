@@ -78,6 +78,7 @@ pub(super) fn read<'f>(
     let (channels, tells_nobody) = channel::read(&keys.notify, &context, diagnostics);
     let store = store(&keys.store, diagnostics);
     let fleet = fleet(&keys.fleet, store.as_ref(), &context, diagnostics);
+    context.in_fleet = fleet.is_some();
     let kept = store.as_ref().map(|store| store.retention.rollups);
     Settings {
         listen,

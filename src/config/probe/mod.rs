@@ -122,7 +122,10 @@ fn read_table<'f>(
 
     let regions = regions(&keys, context, diagnostics);
     let is_active = |region: &&Arc<Region>| context.active.contains(&region.name);
-    let seen = (context.regions.len() > 1).then(|| regions.iter().filter(is_active).count());
+    // A fleet judges the regions of all its processes together.
+    let judged =
+        if context.in_fleet { (regions.len(), "the fleet") } else { (regions.iter().filter(is_active).count(), "this process") };
+    let seen = (context.regions.len() > 1).then_some(judged);
     let alert = alert::of_probe(&context.alert, &keys, seen, diagnostics);
     lint::probe(table, (&keys, uses), top, alert.page, diagnostics);
     let needs = needs(&keys, diagnostics);
