@@ -58,6 +58,7 @@ mod chance_pages;
 mod channels;
 mod config_errors;
 mod dependencies;
+mod deployments;
 mod dns;
 mod examples;
 mod exec;
