@@ -5,9 +5,9 @@
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
-use super::connection::{Connection, Connector, QueryError};
+use super::connection::Connection;
 use super::partitions::{self, Class};
-use super::schema;
+use super::setup;
 use super::store::OpenError;
 use super::text::plain;
 use crate::history::OF_REGION;
@@ -65,14 +65,8 @@ pub(in crate::history) struct CopyTarget {
 impl CopyTarget {
     /// Connects, and makes the tables that are missing.
     pub(in crate::history) async fn open(url: &DatabaseUrl) -> Result<Self, TargetError> {
-        let store = url.label();
-        let unprepared = |source| OpenError::Prepare { store: store.clone(), source };
-        let pool = Connector::new(url).and_then(|connector| connector.pool(1)).map_err(unprepared)?;
-        let unreachable = |error: QueryError| OpenError::Connect { store: store.clone(), source: error.into() };
-        let mut connection = pool.get().await.map_err(|error| unreachable(error.into()))?;
-        let migrated = schema::migrate(&mut connection).await;
-        migrated.map_err(|source| OpenError::Migrate { store: store.clone(), source })?;
-        Ok(Self { store, connection })
+        let (connection, _) = setup::connect(url).await?;
+        Ok(Self { store: url.label(), connection })
     }
 
     /// Takes the whole store for this copy. One that is not empty is refused.

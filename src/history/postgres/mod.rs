@@ -14,6 +14,7 @@
 //!   to a partition's length later than in a file.
 //! - In a fleet each process is of a region, and has states, ticks and a cleanup ledger of its own. Who may write what is decided by
 //!   leases, which every transaction is checked against where it begins ([`fleet`]).
+//! - Whoever runs makes and drops no table itself: partitions are made by functions of the schema, whose owner may (`schema/1.sql`).
 //! - Texts have no zero byte in PostgreSQL: [`text::plain`] puts the replacement character in its place.
 //!
 //! One more table is a migration in [`schema`], what writes it in `write`, what reads it in `reader`, and what removes it in
@@ -32,6 +33,7 @@ mod reader;
 mod restore;
 mod rollup;
 mod schema;
+mod setup;
 mod store;
 #[cfg(test)]
 pub(super) mod testing;
@@ -42,5 +44,6 @@ mod writer;
 pub use connection::ConnectorError;
 pub use copy::TargetError;
 pub(in crate::history) use copy::{CopyTarget, CopyTransaction};
-pub use schema::MigrationError;
+pub use schema::{Migrated, MigrationError, StoreRoles, StoreRolesError};
+pub use setup::migrate;
 pub use store::{OpenError, PostgresStore};

@@ -7,6 +7,9 @@
 //! Making one waits for those who read the default partition, and removing one for all who use its table. Others queue up behind
 //! whoever waits like that, so it is given up soon and tried again with the next round. A round's transactions hold such locks on one
 //! table each, so that no reader of both is in a circle with them.
+//!
+//! Both is done by functions of the schema, as its owner: who runs may make and drop no table itself, and reads a partition as a part of
+//! `runs`.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -29,12 +32,6 @@ const AHEAD: i64 = 2;
 /// Partitions that are made for what is due before today, at most: many times what runs are kept for.
 const MOST: i64 = 100;
 
-/// How long those may be kept waiting who need the default partition, which are few.
-const PATIENCE_TO_MAKE: &str = "SET LOCAL lock_timeout = '2s'";
-
-/// How long everybody may be kept waiting, also who writes.
-const PATIENCE_TO_REMOVE: &str = "SET LOCAL lock_timeout = '500ms'";
-
 /// How long runs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -51,6 +48,14 @@ impl Class {
         match self {
             Self::Passed => "runs_passed",
             Self::Others => "runs_others",
+        }
+    }
+
+    /// As the column `class` has it.
+    fn number(self) -> i32 {
+        match self {
+            Self::Passed => 0,
+            Self::Others => 1,
         }
     }
 
@@ -84,6 +89,12 @@ impl Partition {
         let (first, length) = name.strip_prefix(class.table())?.strip_prefix('_')?.strip_suffix('d')?.split_once('_')?;
         let first = NaiveDate::parse_from_str(first, "%Y%m%d").ok()?.signed_duration_since(NaiveDate::default()).num_days();
         Some(Self { class, days: first..first.checked_add(length.parse().ok()?)? })
+    }
+
+    /// That a run is one of its own, as a condition by which the server looks into no other partition.
+    fn has(&self) -> String {
+        let (from, until) = (self.days.start.saturating_mul(DAY_MS), self.days.end.saturating_mul(DAY_MS));
+        format!("class = {} AND due_ms >= {from} AND due_ms < {until}", self.class.number())
     }
 }
 
@@ -169,18 +180,12 @@ async fn first_day_in_default(transaction: &Transaction<'_>, class: Class, days:
     Ok(row.get::<_, Option<i64>>(0).map(|due_ms| due_ms.div_euclid(DAY_MS)))
 }
 
-/// Makes a partition; false if it can have no name. It is attached when it is there, as those who write need not wait for that.
+/// Makes a partition; false if it can have no name.
 async fn make(transaction: &Transaction<'_>, partition: &Partition) -> Result<bool, Error> {
-    let Some(name) = partition.name() else { return Ok(false) };
-    let table = partition.class.table();
-    let (from, until) = (partition.days.start * DAY_MS, partition.days.end * DAY_MS);
-    transaction
-        .batch_execute(&format!(
-            "{PATIENCE_TO_MAKE};
-            CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
-            ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({until})"
-        ))
-        .await?;
+    if partition.name().is_none() {
+        return Ok(false);
+    }
+    call(transaction, "SELECT make_runs_partition($1, $2, $3)", partition).await?;
     Ok(true)
 }
 
@@ -217,9 +222,9 @@ pub(super) async fn next_old(transaction: &Transaction<'_>, bounds: &Bounds) -> 
 
 /// Whether all runs of a partition are in the rollups.
 async fn is_rolled_up(transaction: &Transaction<'_>, partition: &Partition) -> Result<bool, Error> {
-    let Some(name) = partition.name() else { return Ok(false) };
     let sql = format!(
-        "SELECT coalesce((SELECT max(id) FROM {name}) <= coalesce((SELECT value FROM marks WHERE name = 'rolled_up'), 0), true)"
+        "SELECT coalesce((SELECT max(id) FROM runs WHERE {}) <= coalesce((SELECT value FROM marks WHERE name = 'rolled_up'), 0), true)",
+        partition.has()
     );
     Ok(transaction.query_typed_one(&sql, &[]).await?.get(0))
 }
@@ -230,21 +235,23 @@ pub(super) async fn artifacts(
     partition: &Partition,
     after: &[u8],
 ) -> Result<Option<Vec<u8>>, Error> {
-    let is_there = known(transaction, partition.class).await?.contains(partition);
-    let Some(name) = partition.name().filter(|_| is_there) else { return Ok(None) };
-    let is_of_it = format!("(SELECT id FROM {name} AS own WHERE own.run_id = next.run_id LIMIT 1) IS NOT NULL");
+    if !known(transaction, partition.class).await?.contains(partition) {
+        return Ok(None);
+    }
+    let is_of_it =
+        format!("(SELECT id FROM runs AS own WHERE own.run_id = next.run_id AND {} LIMIT 1) IS NOT NULL", partition.has());
     prune::artifacts(transaction, &is_of_it, after, None).await
 }
 
 /// Removes a partition, unless another process did, or a run came to it late that is not in the rollups yet.
 pub(super) async fn remove(transaction: &Transaction<'_>, partition: &Partition) -> Result<(), Error> {
-    let Some(name) = partition.name() else { return Ok(()) };
-    let table = partition.class.table();
-    // The table before its partition, as everybody takes them; nobody writes to the partition once this is there.
-    transaction.batch_execute(&format!("{PATIENCE_TO_REMOVE}; LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")).await?;
-    if known(transaction, partition.class).await?.contains(partition) && is_rolled_up(transaction, partition).await? {
-        transaction.batch_execute(&format!("DROP TABLE {name}")).await?;
-    }
+    call(transaction, "SELECT drop_runs_partition($1, $2, $3)", partition).await
+}
+
+/// Calls a function of the schema, which knows a partition by its class, its first day and how many there are.
+async fn call(transaction: &Transaction<'_>, sql: &str, partition: &Partition) -> Result<(), Error> {
+    let (class, Range { start, end }) = (partition.class.number(), partition.days.clone());
+    transaction.query_typed(sql, &[(&class, Type::INT4), (&start, Type::INT8), (&(end - start), Type::INT8)]).await?;
     Ok(())
 }
 

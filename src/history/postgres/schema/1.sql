@@ -282,3 +282,109 @@ CREATE TABLE facts (
 ) WITH (fillfactor = 70);
 CREATE INDEX facts_by_number ON facts (number);
 CREATE INDEX facts_not_well ON facts (number) WHERE json IS NOT NULL AND NOT well;
+
+-- Partitions of `runs`, for those who may make no tables. What these functions do, they do as the owner of the tables, whoever calls them:
+-- they take numbers only, and names are made here.
+CREATE FUNCTION runs_partition(of_class integer, first_day bigint, length bigint) RETURNS text LANGUAGE plpgsql STRICT AS $$
+BEGIN
+    -- From the year 1 to 9999, so that a name has four digits for it.
+    IF of_class NOT IN (0, 1) OR length NOT BETWEEN 1 AND 31 OR first_day NOT BETWEEN -719162 AND 2932896 - length THEN
+        RAISE EXCEPTION 'runs of class % have no partition of % days from day % on', of_class, length, first_day
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN format('%s_%s_%sd', runs_of_class(of_class), to_char(date '1970-01-01' + first_day::integer, 'YYYYMMDD'), length);
+END $$;
+CREATE FUNCTION runs_of_class(of_class integer) RETURNS text LANGUAGE sql STRICT AS $$
+    SELECT CASE of_class WHEN 0 THEN 'runs_passed' ELSE 'runs_others' END
+$$;
+-- It is attached when it is there, as those who write need not wait for that. Those who need the default partition, which are few, are
+-- kept waiting no longer than this waits for them.
+CREATE FUNCTION make_runs_partition(of_class integer, first_day bigint, length bigint) RETURNS void
+    LANGUAGE plpgsql STRICT SECURITY DEFINER SET lock_timeout = '2s' AS $$
+DECLARE
+    made text := runs_partition(of_class, first_day, length);
+    parent text := runs_of_class(of_class);
+    day_ms CONSTANT bigint := 86400000;
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', made, parent);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+        parent, made, first_day * day_ms, (first_day + length) * day_ms);
+END $$;
+-- Unless another process did, or a run came to it late that is not in the rollups yet. Everybody is kept waiting as long as this waits,
+-- also who writes.
+CREATE FUNCTION drop_runs_partition(of_class integer, first_day bigint, length bigint) RETURNS void
+    LANGUAGE plpgsql STRICT SECURITY DEFINER SET lock_timeout = '500ms' AS $$
+DECLARE
+    old text := runs_partition(of_class, first_day, length);
+    parent text := runs_of_class(of_class);
+    newest bigint;
+BEGIN
+    -- The table before its partition, as everybody takes them; nobody writes to the partition once this is there.
+    EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', parent);
+    IF EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = to_regclass(parent) AND inhrelid = to_regclass(old)) THEN
+        EXECUTE format('SELECT max(id) FROM %I', old) INTO newest;
+        IF newest IS NULL OR newest <= coalesce((SELECT value FROM marks WHERE name = 'rolled_up'), 0) THEN
+            EXECUTE format('DROP TABLE %I', old);
+        END IF;
+    END IF;
+END $$;
+
+-- Row-level security, for a store of which each process may write only what is of its region. It is turned on by `apply_roles`. Reading
+-- is everybody's, and what is of no region is written by whoever evaluates.
+CREATE FUNCTION own_region() RETURNS text LANGUAGE sql STABLE AS $$ SELECT region FROM roles WHERE name = current_user $$;
+CREATE POLICY reading ON facts FOR SELECT USING (true);
+CREATE POLICY own_region ON facts USING (region = (SELECT own_region()));
+-- What is removed by the housekeeping of any process.
+CREATE POLICY housekeeping ON facts FOR DELETE USING ((json IS NULL OR well) AND written < clock_timestamp() - interval '1 day');
+CREATE POLICY reading ON ledger FOR SELECT USING (true);
+CREATE POLICY own_region ON ledger USING (region = (SELECT own_region()));
+CREATE POLICY reading ON states FOR SELECT USING (true);
+CREATE POLICY own_region ON states USING (region IN ('', (SELECT own_region())));
+CREATE POLICY reading ON leases FOR SELECT USING (true);
+CREATE POLICY own_region ON leases USING (name IN ('evaluator', 'region/' || (SELECT own_region())));
+
+-- Gives the roles in `roles` what they need of the tables, and nothing that is not named here. It is called at the end of all migrations,
+-- and by the text of `serinus store roles`.
+CREATE FUNCTION apply_roles() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+    of_regions text;
+    is_on boolean := EXISTS (SELECT 1 FROM roles WHERE region IS NOT NULL);
+BEGIN
+    FOR one IN SELECT name, may FROM roles WHERE region IS NULL LOOP
+        IF one.may = 'run' THEN
+            EXECUTE format('GRANT SELECT ON migrations, roles, runs_passed, runs_others TO %I', one.name);
+            EXECUTE format('GRANT SELECT, UPDATE ON numbers TO %I', one.name);
+            EXECUTE format('GRANT SELECT, INSERT ON probes, canaries, shapes TO %I', one.name);
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE ON runs, last_ticks, leases TO %I', one.name);
+            EXECUTE format('GRANT SELECT, DELETE ON runs_passed_default, runs_others_default TO %I', one.name);
+            EXECUTE format('GRANT SELECT, INSERT, DELETE ON timeline, try_incidents, artifacts, changes, events TO %I', one.name);
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON marks, states, incidents, tries, ledger, rollups, days,
+                observation_series, observations, passes, comparisons, facts TO %I', one.name);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION fence, own_region, make_runs_partition, drop_runs_partition TO %I', one.name);
+        ELSE
+            -- Without `states` and `ledger`, and without what is written to channels, in which links are that are signed.
+            EXECUTE format('GRANT SELECT ON migrations, probes, canaries, shapes, numbers, marks, runs, last_ticks, incidents, timeline,
+                try_incidents, rollups, days, artifacts, observation_series, observations, changes, passes, comparisons, events, leases,
+                facts TO %I', one.name);
+            EXECUTE format('GRANT SELECT (id, channel, what, key, made_ms, state, attempts, tried_ms, error, ended_ms) ON tries TO %I',
+                one.name);
+        END IF;
+    END LOOP;
+    -- Turning it on waits for all who use the table, so it is left where it is so already.
+    FOR of_regions IN SELECT relname FROM pg_class WHERE relrowsecurity <> is_on
+        AND oid IN ('facts'::regclass, 'ledger'::regclass, 'states'::regclass, 'leases'::regclass) LOOP
+        EXECUTE format('ALTER TABLE %I %s ROW LEVEL SECURITY', of_regions, CASE WHEN is_on THEN 'ENABLE' ELSE 'DISABLE' END);
+    END LOOP;
+END $$;
+DO $$
+DECLARE
+    one text;
+BEGIN
+    FOREACH one IN ARRAY ARRAY['make_runs_partition', 'drop_runs_partition'] LOOP
+        -- No name is looked up in a schema that somebody else may have made something in.
+        EXECUTE format('ALTER FUNCTION %I SET search_path = %I, pg_temp', one, current_schema());
+    END LOOP;
+    REVOKE ALL ON FUNCTION fence, runs_partition, runs_of_class, make_runs_partition, drop_runs_partition, own_region, apply_roles
+        FROM PUBLIC;
+END $$;

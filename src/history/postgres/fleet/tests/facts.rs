@@ -12,7 +12,7 @@ fn keys(page: &FactsPage) -> Vec<String> {
 
 #[tokio::test]
 async fn who_starts_gets_what_is_not_well_and_who_follows_what_changed_in_other_regions() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let (eu, us) = (open(&database, Some("eu")).await, open(&database, Some("us")).await);
     assert_eq!(eu.facts().await.unwrap(), FactsPage::default());
     eu.commit(fact("a", Some("bad"), false)).await.unwrap();
@@ -37,7 +37,7 @@ async fn who_starts_gets_what_is_not_well_and_who_follows_what_changed_in_other_
 #[tokio::test]
 async fn facts_of_two_stores_that_write_at_once_are_followed_and_none_is_passed_over() {
     const EACH: usize = 60;
-    let database = Database::create();
+    let database = Database::with_roles();
     let (eu, us, follower) = (open(&database, Some("eu")).await, open(&database, Some("us")).await, open(&database, None).await);
     let write = async |store: &PostgresStore| {
         for number in 0..EACH {
@@ -63,7 +63,7 @@ async fn facts_of_two_stores_that_write_at_once_are_followed_and_none_is_passed_
 
 #[tokio::test]
 async fn many_facts_come_in_several_pages() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let (eu, follower) = (open(&database, Some("eu")).await, open(&database, None).await);
     let many = (0..=FACTS).flat_map(|number| fact(&number.to_string(), Some("bad"), false).facts).collect();
     eu.commit(Commit { facts: many, ..Commit::default() }).await.unwrap();
@@ -76,7 +76,7 @@ async fn many_facts_come_in_several_pages() {
 
 #[tokio::test]
 async fn housekeeping_removes_old_facts_that_are_well_or_not_watched_any_more() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let eu = open(&database, Some("eu")).await;
     for (key, json, well) in [("bad", Some("1"), false), ("well", Some("1"), true), ("gone", None, false)] {
         for age in ["old", "young"] {

@@ -22,7 +22,7 @@ async fn all_ask(stores: &[PostgresStore], name: &LeaseName, epoch: i64) {
 
 #[tokio::test]
 async fn of_eight_that_ask_at_once_one_holds_the_lease_and_the_others_are_told_who() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let stores = join_all((0..8).map(|_| open(&database, None))).await;
     // Whoever has a connection asks at once.
     join_all(stores.iter().map(PostgresStore::leases)).await;
@@ -38,7 +38,7 @@ async fn of_eight_that_ask_at_once_one_holds_the_lease_and_the_others_are_told_w
 
 #[tokio::test]
 async fn a_renewal_keeps_the_epoch_also_of_one_that_ran_out_and_shows_what_the_holder_says_of_itself() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let store = open(&database, None).await;
     assert_eq!(store.leases().await.unwrap(), []);
     let first = store.take_lease(LeaseName::Evaluator, "A".to_owned(), "1".to_owned(), Duration::ZERO).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_renewal_keeps_the_epoch_also_of_one_that_ran_out_and_shows_what_the_h
 
 #[tokio::test]
 async fn another_one_takes_over_when_it_has_run_out_and_at_once_after_a_release() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let store = open(&database, None).await;
     assert_eq!(take(&store, region("eu"), "A", SHORT).await, LeaseAnswer::Held(Epoch(1)));
     let left = match take(&store, region("eu"), "B", LASTS).await {
@@ -79,7 +79,7 @@ async fn another_one_takes_over_when_it_has_run_out_and_at_once_after_a_release(
 
 #[tokio::test]
 async fn a_takeover_waits_for_a_commit_under_way_and_a_renewal_does_not() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let store = open(&database, None).await;
     let epoch = held(&store, region("eu"), "A").await;
     let by_hand = connect(&database).await;
@@ -99,7 +99,7 @@ async fn a_takeover_waits_for_a_commit_under_way_and_a_renewal_does_not() {
 
 #[tokio::test]
 async fn who_waited_too_long_for_a_takeover_has_not_taken_it_afterwards() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let store = open(&database, None).await;
     let epoch = held(&store, region("eu"), "A").await;
     let by_hand = connect(&database).await;

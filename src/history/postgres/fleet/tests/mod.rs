@@ -1,8 +1,9 @@
-//! What the processes of a fleet do with one database, on a real server.
+//! What the processes of a fleet do with one database, on a real server, each of a region as a role of its own under row-level security.
 
 mod facts;
 mod leases;
 mod regions;
+mod roles;
 mod writing;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const LASTS: Duration = Duration::from_mins(10);
 
 /// A process that probes from a region, or none.
 async fn open(database: &Database, region: Option<&str>) -> PostgresStore {
-    let url = DatabaseUrl::parse(&database.url()).unwrap();
+    let url = DatabaseUrl::parse(&database.url_of_region(region)).unwrap();
     PostgresStore::open(&url, KEPT, region.map(Arc::from), at(0)).await.unwrap()
 }
 

@@ -18,7 +18,7 @@ fn shown(states: &[RestoredState]) -> Vec<String> {
 
 #[tokio::test]
 async fn regions_do_not_see_each_others_states_and_share_those_that_belong_to_none() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let of = |json| [state("canary", "p/eu", json), state("started", "", json), state("pause", "p", json)];
     for (region, json) in [(None, "0"), (Some("eu"), "1"), (Some("us"), "2")] {
         let store = open(&database, region).await;
@@ -39,7 +39,7 @@ async fn regions_do_not_see_each_others_states_and_share_those_that_belong_to_no
 
 #[tokio::test]
 async fn regions_do_not_see_each_others_cleanups_and_ticks() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let (eu, us) = (open(&database, Some("eu")).await, open(&database, Some("us")).await);
     eu.intend(entry("L1")).await.unwrap();
     us.intend(entry("L2")).await.unwrap();

@@ -23,7 +23,7 @@ fn decided(id: &str, evaluator: Epoch) -> Commit {
 
 #[tokio::test]
 async fn a_deposed_evaluator_loses_what_it_decided_and_keeps_what_it_found() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let (old, new) = (open(&database, Some("eu")).await, open(&database, Some("us")).await);
     let first = held(&old, LeaseName::Evaluator, "A").await;
     old.commit(decided("I1", first)).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_deposed_evaluator_loses_what_it_decided_and_keeps_what_it_found() {
 
 #[tokio::test]
 async fn a_process_whose_region_was_taken_over_writes_nothing_more_and_creates_nothing() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let (old, new) = (open(&database, Some("eu")).await, open(&database, Some("eu")).await);
     let first = held(&old, region("eu"), "A").await;
     old.hold_region(first);
@@ -81,7 +81,7 @@ async fn a_process_whose_region_was_taken_over_writes_nothing_more_and_creates_n
 
 #[tokio::test]
 async fn a_commit_waits_for_a_takeover_under_way_and_is_refused_when_that_is_done() {
-    let database = Database::create();
+    let database = Database::with_roles();
     let store = open(&database, Some("eu")).await;
     let epoch = held(&store, region("eu"), "A").await;
     store.hold_region(epoch);
