@@ -101,7 +101,7 @@ pub(crate) enum Command {
     Reload(RemoteArgs),
     /// Delete now what earlier runs left behind, or forget it; exit code 1 if something is left
     Sweep(SweepArgs),
-    /// Move what is kept to another store
+    /// Move what is kept to another store; prepare a PostgreSQL database for it
     Store(StoreArgs),
     /// Print files that other programs read
     Export(ExportArgs),

@@ -37,6 +37,7 @@ mod status;
 mod status_page;
 mod store;
 mod store_args;
+mod store_setup;
 mod style;
 mod sweep;
 mod test;

@@ -1,6 +1,7 @@
-//! `serinus store copy`: what a service keeps in a file, to a database.
+//! `serinus store`: what a service keeps in a file, to a database (`copy`).
 //!
-//! It prints a line for each table: how many rows are in the file, and how many in the database.
+//! It prints a line for each table: how many rows are in the file, and how many in the database. What prepares a database is in
+//! `store_setup`.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,11 +14,13 @@ use super::config::{accept, required};
 use super::exit::Failure;
 use super::logs::{self, Verbosity, chain};
 use super::store_args::{StoreAction, StoreArgs, StoreCopyArgs};
-use super::{Exit, Printer};
+use super::{Exit, Printer, store_setup};
 
 pub(crate) async fn store(printer: &Printer, config: Option<&Path>, args: &StoreArgs) -> Result<Exit, Failure> {
     match &args.what {
         StoreAction::Copy(args) => copy_to_database(printer, config, args).await,
+        StoreAction::Migrate => store_setup::migrate(printer, config).await,
+        StoreAction::Roles(args) => store_setup::roles(printer, args),
     }
 }
 
