@@ -166,7 +166,7 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
 }
 
 /// Spellings in which a secret must not be found.
-fn spellings(secret: &str) -> Vec<String> {
+pub(crate) fn spellings(secret: &str) -> Vec<String> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     let encoded: String = secret

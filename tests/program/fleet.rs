@@ -12,7 +12,7 @@ const LEASE: Duration = Duration::from_secs(10);
 const BUSY: Duration = Duration::from_secs(20);
 
 /// A service of a region; the probe asks a path of its own in each.
-fn service(region: &str, url: &str, target: &Target, pager: &Pager) -> Service {
+pub(crate) fn service(region: &str, url: &str, target: &Target, pager: &Pager) -> Service {
     let step = format!(
         "[[step]]\nname = \"front page\"\nhttp.get = \"http://{}/{{{{ region }}}}\"\nexpect = [\"status == 200\", \"json.state == 'ok'\"]\n",
         target.address

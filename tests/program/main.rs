@@ -46,6 +46,7 @@ mod healthcheck;
 mod journal;
 mod pages;
 mod reload;
+mod roles;
 mod slow_store;
 mod status_page;
 mod store_copy;

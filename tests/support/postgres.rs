@@ -50,6 +50,22 @@ impl Postgres {
         self.folder.join(".s.PGSQL.5432")
     }
 
+    /// The same for a role that can log in.
+    pub(crate) fn url_of(&self, role: &str) -> String {
+        self.url().replace("postgres@", &format!("{role}@"))
+    }
+
+    /// All rows of its database, as statements.
+    pub(crate) fn dump(&self) -> String {
+        let output = Command::new("pg_dump")
+            .args(["--data-only", "--inserts", "-U", "postgres", "-d", "serinus", "-h"])
+            .arg(&self.folder)
+            .output()
+            .expect("pg_dump (Debian's package `postgresql-client`) can be started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it is UTF-8")
+    }
+
     /// What a statement says, as text.
     pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
         let output = Command::new("psql")
