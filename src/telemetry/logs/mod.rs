@@ -20,7 +20,8 @@ pub use writer::LogGuard;
 use writer::{LineQueue, Lines};
 
 /// Crates that log every connection. A filter that names one of them turns it on again.
-const QUIET: &str = "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,tokio_cron_scheduler=warn,deadpool=error";
+const QUIET: &str =
+    "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,tokio_cron_scheduler=warn,deadpool=error";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -43,7 +43,7 @@ async fn of_instances_that_start_at_once_one_makes_a_later_version_and_those_of_
     let later: Vec<Migrated> = later.into_iter().map(Result::unwrap).collect();
     assert!(later.iter().all(|migrated| migrated.now == 2), "{later:?}");
     assert_eq!(later.iter().filter(|migrated| migrated.before == 1).count(), 1, "one made it: {later:?}");
-    assert!(present.iter().all(|migrated| migrated.is_ok()), "{present:?}");
+    assert!(present.iter().all(Result::is_ok), "{present:?}");
     assert_eq!(migrate_as(&database, "serinus_run_eu", &[]).await.unwrap(), Migrated { before: 2, now: 2 });
     assert_eq!(database.ask("SELECT string_agg(number::text, ' ' ORDER BY number) FROM migrations"), "1 2");
     assert_eq!(database.ask(OTHERS_TABLES), "", "the owner's role has what a member of it made");
