@@ -37,6 +37,7 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
         listen: Listen {
             address: ([127, 0, 0, 1], 0).into(),
             tokens: Vec::new(),
+            key: None,
             hosts: Vec::new(),
             proxies: Proxies::default(),
             tls: None,

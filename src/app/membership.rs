@@ -1,14 +1,15 @@
 //! The part of a service in its fleet: waiting for its region, what alerting has to know of it, and the task that keeps it.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 
 use crate::alert::{Alerts, FleetPart};
-use crate::fleet::{Keeper, KeeperParts, LeaseWatch, Member, Spool, hand_in};
+use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Spool, hand_in};
 use crate::history::{Epoch, FactView, Fleet, ReadError, Recorder, Recovery, StartState, Store};
-use crate::plan::{FleetSettings, Plan};
+use crate::plan::{Fingerprints, FleetSettings, Plan};
+use crate::web::Others;
 
 /// What whoever evaluates has written, and the facts of regions other than this process's.
 async fn read_evaluation(
@@ -51,6 +52,7 @@ impl Known {
 /// A process that has the lease of its region.
 pub(super) struct Membership {
     member: Member,
+    announcing: Announcing,
     fleet: Arc<dyn Fleet>,
     settings: FleetSettings,
     region: Epoch,
@@ -58,18 +60,19 @@ pub(super) struct Membership {
 }
 
 impl Membership {
-    /// Waits until no other instance probes this one's region.
-    pub(super) async fn begin(fleet: Arc<dyn Fleet>, settings: FleetSettings, plan: &Plan) -> Self {
+    /// Waits until no other instance probes this one's region, and says meanwhile that it stands by.
+    pub(super) async fn begin(
+        fleet: Arc<dyn Fleet>,
+        settings: FleetSettings,
+        plan: &Plan,
+        in_force: Arc<RwLock<Fingerprints>>,
+    ) -> Self {
         let regions = plan.regions.iter().map(|region| Arc::clone(&region.name)).collect();
-        let member = Member::new(Arc::clone(&fleet), &settings, regions);
+        let member = Member::new(Arc::clone(&fleet), &settings, regions, in_force);
+        let announcing = member.announce();
         let region = member.wait_for_region().await;
         let evaluator = member.watch();
-        Self { member, fleet, settings, region, evaluator }
-    }
-
-    /// What the processes of the fleet agree on.
-    pub(super) fn fleet(&self) -> Arc<dyn Fleet> {
-        Arc::clone(&self.fleet)
+        Self { member, announcing, fleet, settings, region, evaluator }
     }
 
     /// What alerting starts with.
@@ -111,10 +114,16 @@ impl Membership {
         spool.hand_in(store).await;
     }
 
+    /// The other processes, as this one asks them, and who does what they ask of this one.
+    pub(super) fn others(&self, fleet: Arc<dyn Fleet>) -> (Others, Answerer) {
+        let others = Others::new(fleet, self.member.holder().to_owned());
+        (others, Answerer::new(self.member.clone(), self.evaluator.clone()))
+    }
+
     /// Keeps the leases from now on.
     pub(super) fn keep(self, store: Arc<dyn Store>, alerts: Alerts) -> Keeper {
-        let Self { member, settings, region, evaluator, .. } = self;
+        let Self { member, announcing, settings, region, evaluator, .. } = self;
         let alone_after = settings.alone_after;
-        Keeper::start(KeeperParts { member, region, evaluator, store, alone_after, alerts })
+        Keeper::start(KeeperParts { member, region, evaluator, store, alone_after, alerts }, announcing)
     }
 }

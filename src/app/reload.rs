@@ -18,7 +18,7 @@ use crate::base::time::now_ms;
 use crate::config::{Diagnostics, Loaded, Severity};
 use crate::history::{Commit, EventKind, EventRow, Recorder};
 use crate::outcome::Secrets;
-use crate::plan::{Alerting, Plan, SecretSource, Service};
+use crate::plan::{Alerting, Fingerprints, Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, StatusPages, missing_secrets};
@@ -54,6 +54,8 @@ pub(super) struct ActiveConfig {
     pub(super) alerting: Arc<RwLock<Arc<Alerting>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
+    /// What others compare it by; empty where there are none.
+    pub(super) fingerprints: Arc<RwLock<Fingerprints>>,
     /// By which names the listener may be called.
     pub(super) hosts: Arc<Hosts>,
     /// What everybody may see.
@@ -62,17 +64,28 @@ pub(super) struct ActiveConfig {
 
 impl ActiveConfig {
     /// Since now.
-    pub(super) fn new(service: &Service, hosts: Arc<Hosts>, status_page: Arc<StatusPages>) -> Self {
+    pub(super) fn new(
+        service: &Service,
+        hosts: Arc<Hosts>,
+        status_page: Arc<StatusPages>,
+        fingerprints: Arc<RwLock<Fingerprints>>,
+    ) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(&service.plan))),
             shown: Arc::new(RwLock::new(shown(service))),
             alerting: Arc::new(RwLock::new(Arc::clone(&service.alerting))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
+            fingerprints,
             hosts,
             status_page,
         }
     }
+}
+
+/// What other processes of the fleet compare a configuration by; empty where there are none.
+pub(super) fn fingerprints(service: &Service) -> Fingerprints {
+    if service.fleet.is_some() { Fingerprints::of(&service.plan, &service.alerting) } else { Fingerprints::default() }
 }
 
 /// What people look at.
@@ -316,6 +329,7 @@ impl Reloader {
         if !changed.is_empty() {
             message.extend(["; a restart is needed for changes of ", &changed.join(", ")]);
         }
+        *self.active.fingerprints.write().unwrap_or_else(PoisonError::into_inner) = fingerprints(service);
         *self.active.alerting.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&service.alerting);
         *self.active.shown.write().unwrap_or_else(PoisonError::into_inner) = shown(service);
         *self.active.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;

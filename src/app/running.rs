@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
@@ -12,16 +12,17 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertPart, AlertParts, Alerts, Paused};
-use crate::fleet::Keeper;
+use crate::fleet::{Answerer, DoAsked, Keeper};
 use crate::history::{Fleet, ReadError, Recorder, StartState, Store};
 use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
-use crate::plan::{CanaryId, ListenToken, Plan, Role, Service, StatusPlace};
+use crate::plan::{CanaryId, Fingerprints, ListenToken, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Pause, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
     AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
-    RouterState, Snapshots, StatusPages, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
+    RootKey, RouterState, Snapshots, StatusPages, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
+    shared_root_key,
 };
 
 use super::certificates::CertificateSink;
@@ -31,7 +32,7 @@ use super::last_seen::LastSeenLog;
 use super::leaks::{self, Sweeping};
 use super::membership::Membership;
 use super::reload::ConfigWatcher;
-use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
+use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, fingerprints, log_missing_secrets};
 use super::started::Started;
 use super::storage::Sharing;
 use super::traces::{HeaderError, exporter};
@@ -75,6 +76,16 @@ pub enum StartError {
     /// The listener is open to others, and its token cannot be had.
     #[error("the token `{0}` of [listen] cannot be read, and without it anyone could read the metrics; check [secrets]")]
     Token(Arc<str>),
+    /// The key of sessions and links.
+    #[error("the key `{0}` of [listen], which signs sessions and the links of pages, cannot be read; check [secrets]")]
+    Key(Arc<str>),
+    /// The same, where it could be guessed.
+    #[error(
+        "the key `{0}` of [listen] has fewer than {shortest} characters, so that it could be found by trying; `openssl rand -hex 32` \
+         makes one",
+        shortest = RootKey::SHORTEST
+    )]
+    ShortKey(Arc<str>),
     /// The headers of traces.
     #[error("the service did not start")]
     Header(#[from] HeaderError),
@@ -200,7 +211,6 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, sharing, engine, self_check, source } = parts;
     let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
-    let tokens = tokens(&service, &secrets)?;
     log_missing_secrets(&service.plan, &secrets);
     let status_page = Arc::new(StatusPages::new(service.status_page.clone()));
     let Listeners { bound, public, tls } = Listeners::bind(&service, status_page.place())?;
@@ -210,7 +220,8 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-    let (access, links) = access(&service, tokens, &start_state, &store, &hosts);
+    let fleet = sharing.fleet();
+    let (access, links) = access(&service, &secrets, &start_state, &store, fleet.clone(), &hosts).await?;
     let shared = RouterState {
         render: renderer(&telemetry),
         access: Arc::clone(&access),
@@ -222,8 +233,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let server = started.server.insert(bound.serve(shared, tls)?);
     let address = server.address();
     started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
-    let (start_state, membership, part) = joined(sharing, &service, &store, start_state, started).await?;
-    let fleet = membership.as_ref().map(Membership::fleet);
+    let Joined { start_state, membership, part, in_force } = joined(sharing, &service, &store, start_state, started).await?;
     let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
@@ -255,7 +265,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page));
+    let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page), in_force);
     jobs.extend([maintain_metrics(&telemetry), storage::housekeeping(&store)]);
     let sweeping = engine
         .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
@@ -265,6 +275,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
     started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts, membership.as_ref());
+    let (others, answerer) = fleet.clone().zip(membership.as_ref()).map(|(fleet, membership)| membership.others(fleet)).unzip();
     started.keeper = membership.map(|membership| membership.keep(store.clone(), alerts.clone()));
     let handles = Arc::new(Api {
         plan: active.shown,
@@ -277,6 +288,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         self_check: Arc::new(move || self_check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
         alerting: active.alerting,
         page_client: client.clone(),
+        others,
         sweep: leaks::verb(sweeping),
         reload: verb(reloader.clone()),
         loaded: active.loaded,
@@ -289,13 +301,21 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         certificates,
         status_page,
     });
-    started.following = begin_following(fleet, &handles);
-    jobs.push(pauses_that_end(&handles));
+    jobs.push(begin_following(fleet, answerer, &handles, started));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
     let _ = api.set(handles);
     started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
+}
+
+/// What a process has that may begin to probe.
+struct Joined {
+    start_state: StartState,
+    membership: Option<Membership>,
+    part: AlertPart,
+    /// What other processes compare its configuration by.
+    in_force: Arc<RwLock<Fingerprints>>,
 }
 
 /// Waits for the region of this process, where it is one of a fleet. What the store remembers is read again then, since another instance
@@ -306,21 +326,23 @@ async fn joined(
     store: &Arc<dyn Store>,
     before: StartState,
     started: &Started,
-) -> Result<(StartState, Option<Membership>, AlertPart), StartError> {
+) -> Result<Joined, StartError> {
+    let in_force = Arc::new(RwLock::new(fingerprints(service)));
+    let joined = |start_state, part| Joined { start_state, membership: None, part, in_force: Arc::clone(&in_force) };
     let (fleet, journal, spool) = match sharing {
         Sharing::Fleet { fleet, journal, spool } => (fleet, journal, spool),
-        Sharing::Own => return Ok((before, None, AlertPart::Single)),
-        Sharing::Journal => return Ok((alone(before), None, AlertPart::Alone)),
+        Sharing::Own => return Ok(joined(before, AlertPart::Single)),
+        Sharing::Journal => return Ok(joined(alone(before), AlertPart::Alone)),
     };
-    let Some(settings) = service.fleet.clone() else { return Ok((before, None, AlertPart::Single)) };
+    let Some(settings) = service.fleet.clone() else { return Ok(joined(before, AlertPart::Single)) };
     // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
     started.server.iter().for_each(|server| server.set_ready(true));
-    let membership = Membership::begin(fleet, settings, &service.plan).await;
+    let membership = Membership::begin(fleet, settings, &service.plan, Arc::clone(&in_force)).await;
     Membership::hand_in(&**store, journal.as_ref(), &spool).await;
     let journal = journal.map(|journal| journal as Arc<dyn Recorder>);
     let part = membership.part(store.clone(), journal).await.map_err(StartError::Store)?;
     let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
-    Ok((start_state, Some(membership), AlertPart::Fleet(part)))
+    Ok(Joined { start_state, membership: Some(membership), part: AlertPart::Fleet(part), in_force })
 }
 
 /// What a journal remembers. When this process was last there, only the store of the fleet knows, which finds the ticks that were missed.
@@ -358,20 +380,36 @@ fn heartbeat(
     Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone(), evaluates))
 }
 
-/// Who may do what, and the key of links in pages; the key of the store is made at the first start.
-fn access(
+/// Who may do what, and the key of links in pages.
+async fn access(
     service: &Service,
-    tokens: Vec<Token>,
+    secrets: &Secrets,
     start_state: &StartState,
     store: &Arc<dyn Store>,
+    fleet: Option<Arc<dyn Fleet>>,
     hosts: &Arc<Hosts>,
-) -> (Arc<AccessState>, LinkKey) {
-    let (root_key, new_key) = restored_root_key(&start_state.states);
+) -> Result<(Arc<AccessState>, LinkKey), StartError> {
+    let tokens = tokens(service, secrets)?;
+    let (root_key, new_key) = match (&service.listen.key, &fleet) {
+        (Some(name), _) => (key(name, secrets)?, None),
+        (None, Some(fleet)) => shared_root_key(&**fleet).await.map_err(StartError::Store)?,
+        (None, None) => restored_root_key(&start_state.states),
+    };
     let links = root_key.links();
     if let Some(commit) = new_key {
         store.record(commit);
     }
-    (Arc::new(AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts))), links)
+    let access = AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts));
+    Ok((Arc::new(access.in_fleet(fleet)), links))
+}
+
+/// The key that all instances have of the same secret.
+fn key(name: &Arc<str>, secrets: &Secrets) -> Result<RootKey, StartError> {
+    match secrets.get(name) {
+        Some(Ok(secret)) if secret.expose().chars().count() >= RootKey::SHORTEST => Ok(RootKey::of_secret(secret)),
+        Some(Ok(_)) => Err(StartError::ShortKey(Arc::clone(name))),
+        Some(Err(_)) | None => Err(StartError::Key(Arc::clone(name))),
+    }
 }
 
 /// The pauses that were kept, and the canaries of the whole fleet that they are about.
@@ -382,11 +420,24 @@ fn kept_pauses(service: &Service, start_state: &StartState, now: SystemTime) -> 
     (kept, canaries)
 }
 
-/// Tells alerting what is paused and muted, here and, in a fleet, on other processes from now on.
-fn begin_following(fleet: Option<Arc<dyn Fleet>>, api: &Arc<Api>) -> Option<Following> {
+/// Tells alerting what is paused and muted, here and, in a fleet, on other processes from now on, and does what those ask. Returns the
+/// job that tells what of it has ended.
+fn begin_following(fleet: Option<Arc<dyn Fleet>>, answerer: Option<Answerer>, api: &Arc<Api>, started: &mut Started) -> Job {
     api.sync_pauses();
     api.sync_mutes();
-    fleet.map(|fleet| Following::start(fleet, api))
+    started.following = fleet.map(|fleet| Following::start(fleet, api));
+    started.answering = answerer.map(|answerer| answerer.start(do_asked(api)));
+    pauses_that_end(api)
+}
+
+/// What does what other processes of the fleet ask of this one: the verbs of the API, for as long as that is there.
+fn do_asked(api: &Arc<Api>) -> DoAsked {
+    let api = Arc::downgrade(api);
+    Arc::new(move |asked| match api.upgrade() {
+        Some(api) => async move { api.do_asked(&asked).await }.boxed(),
+        // Nobody knows what to make of that, so that it is told as uncertain.
+        None => std::future::ready(String::new()).boxed(),
+    })
 }
 
 /// Has the rules make runs before their ticks.

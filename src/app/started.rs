@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::alert::AlertThread;
-use crate::fleet::Keeper;
+use crate::fleet::{Answering, Keeper};
 use crate::history::Store;
 use crate::plan::Limits;
 use crate::run::SelfCheck;
@@ -49,6 +49,7 @@ pub(super) struct Started {
     pub(super) heartbeat_task: Option<HeartbeatTask>,
     pub(super) keeper: Option<Keeper>,
     pub(super) following: Option<Following>,
+    pub(super) answering: Option<Answering>,
 }
 
 impl Started {
@@ -66,6 +67,7 @@ impl Started {
             stopping.stage("scheduler", Duration::ZERO, runs).await;
         }
         drop(self.following);
+        drop(self.answering);
         if let Some(config_watcher) = self.config_watcher {
             stopping.stage("reload", LAST_ANSWERS, config_watcher.stop()).await;
         }

@@ -60,6 +60,14 @@ pub enum Sharing {
 }
 
 impl Sharing {
+    /// What the processes that share it agree on.
+    pub(super) fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        match self {
+            Self::Fleet { fleet, .. } => Some(Arc::clone(fleet)),
+            Self::Own | Self::Journal => None,
+        }
+    }
+
     /// The journal beside the store.
     pub(super) fn journal(&self) -> Option<Arc<dyn Store>> {
         match self {

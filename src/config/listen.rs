@@ -28,22 +28,31 @@ pub(super) fn read(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics:
     Listen {
         address,
         tokens: tokens(keys, context, diagnostics),
+        key: key(keys, context, diagnostics),
         hosts: keys.hosts.iter().filter_map(|host| host_name(host, diagnostics)).collect(),
         proxies: proxies(keys, diagnostics),
         tls: keys.tls.as_ref().and_then(|keys| tls(keys, diagnostics)),
     }
 }
 
+/// Complains of a secret that nobody declared.
+fn known(name: &str, span: SourceSpan<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) {
+    if !context.secrets.contains_key(name) {
+        diagnostics.push(unknown_secret(name, span, context.secrets.keys().map(|name| &**name)));
+    }
+}
+
+fn key(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+    let (name, span) = keys.key.zip(keys.key.span())?;
+    known(name, span, context, diagnostics);
+    Some(name.into())
+}
+
 fn tokens(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Vec<ListenToken> {
-    let known = |name: &str, span: SourceSpan<'_>, diagnostics: &mut Diagnostics| {
-        if !context.secrets.contains_key(name) {
-            diagnostics.push(unknown_secret(name, span, context.secrets.keys().map(|name| &**name)));
-        }
-    };
     let written = match (&*keys.token, keys.token.span()) {
         (Some(Either::Table(tables)), _) => tables,
         (Some(Either::Value(secret)), Some(span)) => {
-            known(secret, span, diagnostics);
+            known(secret, span, context, diagnostics);
             return vec![ListenToken { name: ListenToken::UNNAMED.into(), secret: Arc::from(*secret), role: Role::Act }];
         }
         (Some(Either::Value(_)) | None, _) => return Vec::new(),
@@ -53,7 +62,7 @@ fn tokens(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
         let Some((name, span)) = value.name.zip(value.name.span()) else { continue };
         let (secret, secret_span) = value.secret.zip(value.secret.span()).unwrap_or((name, span));
         if !value.secret.is_unreadable() {
-            known(secret, secret_span, diagnostics);
+            known(secret, secret_span, context, diagnostics);
         }
         if let Some(diagnostic) = repeated(value, &tokens, span) {
             diagnostics.push(diagnostic.mend(keys.token.node().and_then(|list| Mend::without_item_at(list, node.span))));

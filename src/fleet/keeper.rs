@@ -12,7 +12,9 @@ use crate::alert::{Alerts, Event};
 use crate::history::{Commit, Epoch, Fenced, LeaseAnswer, LeaseName, ReadError, Store};
 
 use super::clock::ClockSkew;
-use super::member::{ASK, Member, MemberInfo};
+use super::differing::Differing;
+use super::instance::{Announcing, InstanceInfo};
+use super::member::{ASK, Member};
 use super::watch::LeaseWatch;
 
 /// How often the facts of others are looked for.
@@ -40,13 +42,14 @@ pub struct KeeperParts {
 /// The task. The leases run out once it is gone.
 pub struct Keeper {
     member: Member,
-    task: JoinHandle<()>,
+    announcing: Announcing,
+    task: KeeperTask,
     lost: watch::Receiver<bool>,
 }
 
 impl Keeper {
-    /// Keeps the leases from now on, on the runtime it is called on.
-    pub fn start(parts: KeeperParts) -> Self {
+    /// Keeps the leases from now on, on the runtime it is called on. The process says that it is there until this ends.
+    pub fn start(parts: KeeperParts, announcing: Announcing) -> Self {
         let (lost, region_lost) = watch::channel(false);
         let member = parts.member.clone();
         let rounds = Rounds {
@@ -57,12 +60,13 @@ impl Keeper {
             listened: None,
             evaluates: None,
             skew: ClockSkew::default(),
+            differing: Differing::default(),
             failing: None,
             alone: None,
             trouble: false,
             parts,
         };
-        Self { member, task: tokio::spawn(rounds.run()), lost: region_lost }
+        Self { member, announcing, task: KeeperTask(tokio::spawn(rounds.run())), lost: region_lost }
     }
 
     /// Becomes true when another process probes this one's region.
@@ -71,17 +75,22 @@ impl Keeper {
     }
 
     /// Ends it and gives the leases up. To be called when nothing is to be written any more.
-    pub async fn stop(mut self) {
-        self.task.abort();
+    pub async fn stop(self) {
+        let Self { member, announcing, mut task, lost: _ } = self;
+        announcing.stop().await;
+        task.0.abort();
         // That it was cut is what was asked for.
-        let _cut = (&mut self.task).await;
-        self.member.leave().await;
+        let _cut = (&mut task.0).await;
+        member.leave().await;
     }
 }
 
-impl Drop for Keeper {
+/// Ends when it is dropped.
+struct KeeperTask(JoinHandle<()>);
+
+impl Drop for KeeperTask {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
@@ -113,6 +122,7 @@ struct Rounds {
     /// Under which epoch this process evaluates, and the cursor of the facts.
     evaluates: Option<(Epoch, i64)>,
     skew: ClockSkew,
+    differing: Differing,
     /// Since when no question was answered, or nothing could be written.
     failing: Option<Instant>,
     /// Whether this process is alone, or reaches the others again and since when.
@@ -201,6 +211,7 @@ impl Rounds {
                 self.listen().await?;
                 self.listened = Some(Instant::now());
             }
+            self.differing.look(&self.parts.member).await?;
             self.bring_facts().await?;
         }
         Ok(())
@@ -296,7 +307,7 @@ impl Rounds {
         let mut heard = Vec::new();
         for lease in self.parts.member.fleet.leases().await? {
             if let LeaseName::Region(_) = lease.name {
-                match serde_json::from_str::<MemberInfo>(&lease.info) {
+                match serde_json::from_str::<InstanceInfo>(&lease.info) {
                     Ok(info) => heard.extend(info.regions.into_iter().map(|region| (region, lease.renewed))),
                     Err(error) => {
                         tracing::error!(holder = lease.holder, %error, "what an instance tells of itself cannot be read");

@@ -1,13 +1,12 @@
 //! Who this process is in its fleet, and the lease of its region.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use crate::history::{Epoch, Fleet, LeaseAnswer, LeaseName, ReadError};
-use crate::plan::FleetSettings;
+use crate::plan::{Fingerprints, FleetSettings};
 
+use super::instance::{Announcing, InstanceInfo};
 use super::watch::LeaseWatch;
 
 /// How often a process asks for a lease that another one has.
@@ -16,24 +15,15 @@ pub(super) const ASK: Duration = Duration::from_secs(1);
 /// Of the time within which a holder is replaced, the part that is left to whoever notices that its lease ran out.
 const TO_NOTICE: Duration = Duration::from_secs(3);
 
-/// What a process tells with its lease.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct MemberInfo {
-    /// The regions that it speaks for.
-    pub(super) regions: Vec<Arc<str>>,
-    /// Its version.
-    pub(super) version: String,
-    /// The machine's name.
-    pub(super) host: String,
-}
-
 /// A process of a fleet.
 #[derive(Clone)]
 pub struct Member {
     pub(super) fleet: Arc<dyn Fleet>,
     /// Unique for each start of a process.
     pub(super) holder: String,
-    pub(super) info: String,
+    info: InstanceInfo,
+    /// The fingerprints of the configuration that is in force.
+    in_force: Arc<RwLock<Fingerprints>>,
     pub(super) name: Arc<str>,
     /// How long a lease lasts after each renewal.
     pub(super) lasts: Duration,
@@ -41,16 +31,31 @@ pub struct Member {
 
 impl Member {
     /// A process that has started, and that shares a store with others.
-    pub fn new(fleet: Arc<dyn Fleet>, settings: &FleetSettings, regions: Vec<Arc<str>>) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-        let info = MemberInfo { regions, version: env!("CARGO_PKG_VERSION").to_owned(), host };
+    pub fn new(
+        fleet: Arc<dyn Fleet>,
+        settings: &FleetSettings,
+        regions: Vec<Arc<str>>,
+        in_force: Arc<RwLock<Fingerprints>>,
+    ) -> Self {
         Self {
             fleet,
             holder: ulid::Ulid::generate().to_string(),
-            info: serde_json::to_string(&info).unwrap_or_default(),
+            info: InstanceInfo::of_this(regions),
+            in_force,
             name: Arc::clone(&settings.member),
             lasts: settings.lease.saturating_sub(TO_NOTICE),
         }
+    }
+
+    /// Who it is, from its start to its end.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// Says from now on that it is there, also while it stands by.
+    pub fn announce(&self) -> Announcing {
+        let (info, in_force) = (self.info.clone(), Arc::clone(&self.in_force));
+        Announcing::start(Arc::clone(&self.fleet), self.holder.clone(), move || info.json(&in_force))
     }
 
     /// A watch of a lease that is taken by this process.
@@ -94,16 +99,18 @@ impl Member {
 
     /// Asks for a lease: the answer, and the time by the clock of the store.
     pub(super) async fn take(&self, name: LeaseName) -> Result<(LeaseAnswer, i64), ReadError> {
-        let reply = self.fleet.take_lease(name, self.holder.clone(), self.info.clone(), self.lasts).await?;
+        let reply = self.fleet.take_lease(name, self.holder.clone(), self.info.json(&self.in_force), self.lasts).await?;
         Ok((reply.answer, reply.server_ms))
     }
 
-    /// Lets its leases run out, so that others need not wait for that.
+    /// Lets its leases run out, so that others need not wait for that, and is there no more.
     pub async fn leave(&self) {
         for name in [LeaseName::Evaluator, self.region()] {
             if let Err(error) = self.fleet.release_lease(name, self.holder.clone()).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a lease could not be given up; it runs out by itself");
             }
         }
+        // Where that does not arrive either, others see that nothing is heard of it any more.
+        let _asked = self.fleet.depart(self.holder.clone()).await;
     }
 }

@@ -13,18 +13,30 @@
 //! | `journal` | what goes to the process's own disk, and handing that in |
 //! | `spool` | what ran before the store was reached |
 //! | `clock` | how far this machine's clock is from the store's |
+//! | `instance` | what a process says of itself, and saying it |
+//! | `roster` | who is in the fleet: regions, instances, and what differs between them |
+//! | `differing` | what of that who evaluates says in the log |
+//! | `requests` | the task that does what other processes ask of this one |
 //!
-//! It decides nothing about incidents: it tells `alert` whether this process evaluates.
+//! It decides nothing about incidents: it tells `alert` whether this process evaluates. What is asked of it by others is done by the verbs
+//! of the API, which `app` hands in.
 
 mod clock;
+mod differing;
+mod instance;
 mod journal;
 mod keeper;
 mod member;
+mod requests;
+mod roster;
 mod spool;
 mod watch;
 
+pub use instance::{Announcing, InstanceInfo, differing};
 pub use journal::{JournalledLedger, hand_in, is_anything_open};
 pub use keeper::{Keeper, KeeperParts};
 pub use member::Member;
+pub use requests::{Answerer, Answering, DoAsked};
+pub use roster::{Instance, Prober, Roster, RosterReader, UNKNOWN_AFTER};
 pub use spool::Spool;
 pub use watch::LeaseWatch;

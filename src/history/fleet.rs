@@ -1,8 +1,9 @@
-//! What the processes of a fleet ask of the store that they share: leases, which at most one process holds, and facts, which those
-//! that probe hand to the one that evaluates.
+//! What the processes of a fleet ask of the store that they share: leases, which at most one process holds; facts, which those
+//! that probe hand to the one that evaluates; requests, by which one process has another one do something; who is there; and what
+//! logs people in.
 //!
 //! Owns the port [`Fleet`] and its types. Only a store on PostgreSQL has it; it decides nothing of who asks for which lease, how long one
-//! lasts, or what a fact says.
+//! lasts, or what a fact, a request or its answer says.
 
 use std::fmt;
 use std::sync::Arc;
@@ -121,6 +122,50 @@ pub struct Fenced {
     pub evaluator: Option<Epoch>,
 }
 
+/// What one process asks of whoever has a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// A ULID.
+    pub id: String,
+    /// The lease of who is to do it.
+    pub to: LeaseName,
+    /// What is to be done and who wants it; never a secret.
+    pub json: String,
+}
+
+/// A request that is this process's to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenRequest {
+    /// Its id.
+    pub id: String,
+    /// What is to be done and who wants it.
+    pub json: String,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestState {
+    /// Nobody has taken it.
+    Waiting,
+    /// Somebody does it, or ended before he answered.
+    Taken,
+    /// It was answered with this.
+    Answered(String),
+    /// It is not there: it was withdrawn, or is over for long.
+    Gone,
+}
+
+/// A process as others see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceView {
+    /// Who it is, as in a lease.
+    pub holder: String,
+    /// What it says of itself.
+    pub info: String,
+    /// Since it last said so, by the server's clock.
+    pub heard: Duration,
+}
+
 /// What the processes of a fleet ask. Each question is answered within two seconds, or with an error.
 pub trait Fleet: Send + Sync + 'static {
     /// Takes the lease if it is free or has run out, or renews it, for `lasts` (whole milliseconds). `holder` is unique for each start of
@@ -144,6 +189,40 @@ pub trait Fleet: Send + Sync + 'static {
     /// States of the kinds [`FOLLOWED`](super::FOLLOWED), which are those of the whole fleet, in the order of kinds and keys.
     fn followed(&self) -> ReadFuture<Vec<RestoredState>>;
 
+    /// Asks whoever has these leases. Nobody begins with one of the requests when it `lasts` no more.
+    fn ask(&self, requests: Vec<Request>, lasts: Duration) -> ReadFuture<()>;
+
+    /// Takes what is asked of those who have these leases, as far as `holder` has them, in the order of their ids; at most
+    /// [`REQUESTS`]. What was taken is nobody else's to do, also where this answer is lost.
+    fn take_requests(&self, of: Vec<LeaseName>, holder: String) -> ReadFuture<Vec<TakenRequest>>;
+
+    /// Answers a request that `holder` has taken. Returns whether that stands: not where another process has taken the lease over.
+    fn answer(&self, id: String, holder: String, json: String) -> ReadFuture<bool>;
+
+    /// What became of these requests, in this order.
+    fn answers(&self, ids: Vec<String>) -> ReadFuture<Vec<RequestState>>;
+
+    /// Removes those of these requests that nobody has taken.
+    fn withdraw(&self, ids: Vec<String>) -> ReadFuture<()>;
+
+    /// Says that the process `holder` is there, and what it says of itself: a short text (JSON) without a secret.
+    fn announce(&self, holder: String, info: String) -> ReadFuture<()>;
+
+    /// The process has ended.
+    fn depart(&self, holder: String) -> ReadFuture<()>;
+
+    /// The processes that have said within a day that they are there, in the order of their holders.
+    fn instances(&self) -> ReadFuture<Vec<InstanceView>>;
+
+    /// A state that belongs to no region, as it is; `json` is kept where there is none yet, and whoever was first gets his.
+    fn first_state(&self, kind: &'static str, json: String) -> ReadFuture<String>;
+
+    /// Keeps what a one-time code is for, under its hash, for as long as it `lasts`.
+    fn keep_code(&self, hash: String, json: String, lasts: Duration) -> ReadFuture<()>;
+
+    /// Uses the code of this hash up: what it is for, if nobody has used it and it is not over.
+    fn take_code(&self, hash: String) -> ReadFuture<Option<String>>;
+
     /// From now on everything is written under this epoch of the region's lease.
     fn hold_region(&self, epoch: Epoch);
 
@@ -153,6 +232,9 @@ pub trait Fleet: Send + Sync + 'static {
 
 /// The most facts that come at once to one who follows them.
 pub const FACTS: usize = 1_000;
+
+/// The most requests that one process takes at once.
+pub const REQUESTS: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -42,7 +42,10 @@ mod view;
 
 pub use compact::{HourCounts, MarksPage, RunCounts, RunMark};
 pub use encoding::sketch::Sketch;
-pub use fleet::{Epoch, FACTS, FactView, FactsPage, Fenced, Fleet, LeaseAnswer, LeaseName, LeaseReply, LeaseView};
+pub use fleet::{
+    Epoch, FACTS, FactView, FactsPage, Fenced, Fleet, InstanceView, LeaseAnswer, LeaseName, LeaseReply, LeaseView, REQUESTS,
+    Request, RequestState, TakenRequest,
+};
 pub use ports::{
     CHANGES, CleanupLedger, Durable, Follower, HOURS_OF_ALL, HOURS_OF_PROBE, Housekeeper, OBSERVATIONS, ReadError, ReadFuture,
     Reader, Recorder, Recovery, Store, StoreStatus, TICKS,

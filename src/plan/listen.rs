@@ -12,6 +12,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Who may ask; required when the address is not loopback. Names differ.
     pub tokens: Vec<ListenToken>,
+    /// The secret that signs sessions and the links of pages; a key that the store keeps does if absent.
+    pub key: Option<Arc<str>>,
     /// Names, in lower case, that requests may call it by beside addresses, `localhost` and the host of `alerting.public_url`.
     pub hosts: Vec<String>,
     /// Whose word on who asks is taken.

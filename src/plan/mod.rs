@@ -15,6 +15,7 @@ mod dns;
 mod exec;
 pub mod expr;
 mod files;
+mod fingerprint;
 mod fleet;
 mod http;
 mod kind;
@@ -49,6 +50,7 @@ pub use dns::{DnsAction, DnsTransport, dns_name, dns_server};
 pub use exec::ExecAction;
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
+pub use fingerprint::Fingerprints;
 pub use http::{
     Auth, Body, ClientCredentials, Connections, DeviceSettings, Field, FieldValue, HttpAction, HttpVersion, JsonTemplate, MinTls,
     Part, PartContent, Pem, Redirects, RequestDefaults, Resolve, TlsSettings, is_safe,

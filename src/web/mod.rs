@@ -22,10 +22,10 @@ mod status_page;
 mod tls;
 
 pub(crate) use access::{AccessState, Token};
-pub use access::{RootKey, restored_root_key};
+pub use access::{RootKey, restored_root_key, shared_root_key};
 pub use api::{
-    Api, CertificateList, CertificateView, LastReload, MuteList, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry, SyncedPauses,
-    paused, restored_pauses,
+    Api, CertificateList, CertificateView, LastReload, MuteList, Others, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry,
+    SyncedPauses, paused, restored_pauses,
 };
 pub(crate) use hosts::Hosts;
 pub use model::Snapshots;

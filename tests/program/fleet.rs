@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::page_support::pager::{Page, Pager};
-use crate::page_support::service::{Service, channel, journey};
+use crate::page_support::service::{Service, TOKEN, channel, journey};
 use crate::page_support::target::{BROKEN, Target, WELL};
 use crate::postgres::Postgres;
+use crate::service_support::{Answer, ask};
 
 /// Within how long one that is gone is replaced, by the configuration of these tests; and what a busy machine adds.
 const LEASE: Duration = Duration::from_secs(10);
@@ -192,6 +195,130 @@ fn what_is_paused_and_muted_on_one_process_is_so_on_all_and_who_does_not_evaluat
     target.set("/us", WELL);
     ends_well(&pager);
     for service in &mut services {
+        assert_eq!(service.stop().code(), Some(0));
+    }
+}
+
+/// What the API of a process answers to who may act.
+fn post(service: &Service, path: &str, body: &str) -> Answer {
+    let bearer = format!("authorization: Bearer {TOKEN}");
+    ask(service.address(), &format!("POST {path}"), &[&bearer, "content-type: application/json"], body)
+}
+
+fn json(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+#[test]
+fn what_people_ask_of_one_process_is_done_by_the_one_that_it_concerns_and_answered_as_if_it_had_done_it_itself() {
+    let server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut services = three(&server.url(), &target, &pager);
+    let [eu, us, ap] = &services;
+    eu.until("the first one evaluates", evaluates);
+    us.until("ap starts a run, once no tick's is going", |us| {
+        let started = post(us, "/api/v1/trigger", r#"{"target":"shop/ap","by":"ann"}"#);
+        started.status == 200 && json(&started)["started"][0] == "shop/ap"
+    });
+    ap.until("ap ran by hand", |_| server.ask("serinus", "SELECT count(*) FROM runs WHERE NOT counted") == "1");
+
+    target.set("/us", BROKEN);
+    pager.until("us fails", |page| page.is("opened", "probe/shop"));
+    until_told(&server, eu);
+    let acknowledged = post(us, "/api/v1/incidents/probe%2Fshop/ack", r#"{"by":"ann","reason":"looking"}"#);
+    assert!(acknowledged.status == 200 && json(&acknowledged)["members"] == 1, "{acknowledged:?}");
+    let again = post(ap, "/api/v1/incidents/probe%2Fshop/ack", r#"{"by":"bo"}"#);
+    assert!(again.status == 200 && json(&again)["already"]["by"] == "ann", "{again:?}");
+    for service in &services {
+        service.until("each says who is at it", |one| one.json("/api/v1/status").to_string().contains("looking"));
+    }
+    let unknown = post(us, "/api/v1/incidents/probe%2Fother/ack", r#"{"by":"ann"}"#);
+    assert!(unknown.status == 404 && unknown.error().contains("is open"), "{unknown:?}");
+    let refused = post(ap, "/api/v1/incidents/probe%2Fshop/close", r#"{"by":"bo","why":"known"}"#);
+    assert!(refused.status == 409 && refused.error().contains("shop/us still fails"), "{refused:?}");
+
+    ap.ask(&["pause", "shop/us", "--by", "bo"]);
+    eu.until("it is muted there", |one| one.json("/api/v1/status")["muted_total"] == 1);
+    let closed = post(ap, "/api/v1/incidents/probe%2Fshop/close", r#"{"by":"bo","why":"known"}"#);
+    assert!(closed.status == 200 && json(&closed)["members"] == 1, "{closed:?}");
+    pager.until("it is closed", |page| page.is("closed", "probe/shop"));
+    let events = "SELECT string_agg(what || ' by ' || author, ', ' ORDER BY what, author) FROM events WHERE kind = 'action'";
+    let expected = "acknowledge by ann, acknowledge by bo, close by bo, pause by bo, trigger by ann";
+    ap.until("the audit log names the people", |_| server.ask("serinus", events) == expected);
+    let open = "SELECT count(*) FROM requests WHERE answer IS NULL";
+    assert_eq!(server.ask("serinus", open), "0");
+    for service in &mut services {
+        assert_eq!(service.stop().code(), Some(0));
+    }
+}
+
+#[test]
+fn what_nobody_does_in_time_is_withdrawn_and_a_region_that_is_gone_says_since_when() {
+    let server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut services = three(&server.url(), &target, &pager);
+    services[2].kill();
+    let refused = post(&services[1], "/api/v1/trigger", r#"{"target":"shop/ap","by":"ann"}"#);
+    let said = refused.error();
+    assert!(refused.status == 503 && said.contains("`ap`") && said.contains("nothing was done"), "{refused:?}");
+    assert_eq!(server.ask("serinus", "SELECT count(*) FROM requests"), "0", "it was withdrawn");
+    services[1].until("its lease has run out", |us| {
+        let refused = post(us, "/api/v1/trigger", r#"{"target":"shop/ap"}"#);
+        refused.status == 409 && refused.error().contains("it was last heard of")
+    });
+    for service in &mut services[..2] {
+        assert_eq!(service.stop().code(), Some(0));
+    }
+}
+
+#[test]
+fn every_process_shows_the_whole_fleet_and_logs_in_who_logged_in_at_another_one() {
+    let server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut services = three(&server.url(), &target, &pager);
+    services[0].until("the first one evaluates", evaluates);
+    for service in &services {
+        service.until("it sees all", |one| {
+            let fleet = one.json("/api/v1/fleet");
+            let evaluates = &fleet["instances"][0];
+            fleet["instances"].as_array().unwrap().len() == 3
+                && evaluates["role"] == "evaluates"
+                && fleet["instances"].as_array().unwrap().iter().all(|one| one["differs"] == serde_json::json!([]))
+                && fleet["regions"].as_array().unwrap().iter().all(|region| region["is_unknown"] == false)
+        });
+        assert!(service.ask(&["status"]).contains("region     ap: last heard"), "{}", service.ask(&["status"]));
+        assert!(service.get("/").contains("probes and evaluates"), "the page has it");
+    }
+
+    let [eu, us, ap] = &services;
+    let link = json(&post(eu, "/api/v1/login-codes", "{}"))["url"].as_str().unwrap().to_owned();
+    let code = link.split("code=").nth(1).unwrap();
+    let form = "content-type: application/x-www-form-urlencoded";
+    let log_in = |service: &Service| {
+        let origin = format!("origin: http://{}", service.address());
+        ask(service.address(), "POST /login", &[&origin, form], &format!("code={code}"))
+    };
+    let in_here = log_in(us);
+    assert_eq!(in_here.status, 303, "{in_here:?}");
+    assert_eq!(log_in(us).status, 401, "it was used");
+    assert_eq!(log_in(eu).status, 401);
+    let cookie = in_here.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = format!("cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(ask(ap.address(), "GET /api/v1/status", &[&cookie], "").status, 200);
+    assert_eq!(server.ask("serinus", "SELECT count(*) FROM codes"), "0");
+
+    // One of another configuration.
+    let other = service("us", &server.url(), &target, &pager);
+    let path = other.folder().join("service");
+    let text = std::fs::read_to_string(&path).unwrap().replace("timeout = \"2s\"", "timeout = \"3s\"");
+    std::fs::write(path, text).unwrap();
+    assert_eq!(services[1].stop().code(), Some(0));
+    let mut other = other.start();
+    other.until("who evaluates sees that it differs", |_| {
+        services[0].json("/api/v1/fleet")["instances"].to_string().contains(r#""differs":["alerting"]"#)
+    });
+    services[0].running().said("other channels, routes or regions");
+    for service in [&mut other].into_iter().chain(services.iter_mut().step_by(2)) {
         assert_eq!(service.stop().code(), Some(0));
     }
 }

@@ -4,6 +4,7 @@
 //! prints what the service answers and computes nothing itself, also not whether somebody must be woken. No line is wider than 80
 //! columns, unless a word is.
 
+mod fleet;
 mod members;
 mod probes;
 
@@ -93,6 +94,7 @@ fn human(status: &Value, now: SystemTime, style: Style) -> String {
     }
     channels(&mut lines, status, now, style);
     process(&mut lines, status, now, style);
+    fleet::fleet(&mut lines, status, now, style);
     for pause in list(status, "pauses") {
         lines.say("paused", &paused(pause), odd);
     }

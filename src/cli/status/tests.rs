@@ -166,3 +166,38 @@ fn degraded_runs_have_a_line_for_each_probe_that_had_some() {
     assert!(text.contains("\ndegraded   search: 12.5 % of the passed runs of the last hour\n"), "{text}");
     assert_eq!(text.matches("degraded").count(), 1, "{text}");
 }
+
+#[test]
+fn a_fleet_has_a_line_for_each_region_and_names_who_stands_by_and_who_differs() {
+    let instance = |instance: &str, region: &str, role: &str, differs: Value| {
+        json!({ "instance": instance, "host": format!("node-{instance}"), "regions": [region], "version": "9", "role": role,
+                "heard_ms": since(2), "differs": differs })
+    };
+    let fleet = json!({
+        "trouble": null,
+        "regions": [
+            { "region": "ap", "instance": "A", "heard_ms": since(3), "is_unknown": false },
+            { "region": "eu", "instance": "B", "heard_ms": since(2), "is_unknown": false },
+            { "region": "us", "instance": "C", "heard_ms": since(190), "is_unknown": true },
+            { "region": "za", "instance": null, "heard_ms": null, "is_unknown": true },
+        ],
+        "instances": [
+            instance("B", "eu", "evaluates", json!([])),
+            instance("A", "ap", "probes", json!(["alerting", "probes"])),
+            instance("D", "eu", "stands by", json!([])),
+        ],
+    });
+    let text = printed(&with(json!({ "fleet": fleet })));
+    let (_, said) = text.split_once("version 9\n").unwrap();
+    assert_eq!(
+        said,
+        "region     us: unknown, last heard 3 min ago
+region     za: unknown, never heard of
+region     ap: last heard 3 s ago, on node-A
+region     eu: last heard 2 s ago, on node-B, evaluates
+instance   ap on node-A: probes, has other channels, routes or regions and other
+           probes (version 9); who evaluates goes by its own
+instance   eu on node-D: stands by
+"
+    );
+}

@@ -89,6 +89,8 @@ section! {
         address: SocketAddress = "127.0.0.1:9464",
         /// Who may ask, as `[[listen.token]]` tables, or the name of a secret, which is then the only token and may act; needed unless the address is loopback.
         token: TablesOrOne<Token, Slug>,
+        /// Name of the secret that signs sessions and the links of pages, at least 32 characters; the same on all instances.
+        key: Slug [default "a key that is made at the first start and kept in the store"],
         /// Names that requests may call it by, beside addresses, `localhost` and the host of `alerting.public_url`.
         hosts: List<Text> = [],
         /// Addresses or networks of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and user header are believed.

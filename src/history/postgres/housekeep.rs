@@ -59,7 +59,7 @@ enum HousekeepStage {
     /// Of incidents that are not restored any more, after this state's kind and key.
     States(usize, String),
     Tries,
-    /// Rollups, days, the timeline, events, comparisons, passes, changes and facts.
+    /// Rollups, days, the timeline, events, comparisons, passes, changes, facts, and what processes of a fleet asked of each other.
     Rows,
     /// Observations of the series after this one.
     Observations(i32),

@@ -96,6 +96,27 @@ const FACTS: i64 = DAY_MS;
 const OLD_FACTS: &str = "DELETE FROM facts WHERE (json IS NULL OR well) AND ctid = ANY (ARRAY(SELECT ctid FROM facts
     WHERE (json IS NULL OR well) AND written < clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2))";
 
+/// How long a request is kept: longer than anybody waits for its answer.
+const REQUESTS: i64 = HOUR_MS;
+
+/// Requests that are over, by the server's clock.
+const OLD_REQUESTS: &str = "DELETE FROM requests WHERE ctid = ANY (ARRAY(SELECT ctid FROM requests
+    WHERE made < clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2))";
+
+/// How long a process is kept that says nothing any more.
+const INSTANCES: i64 = DAY_MS;
+
+/// Processes that are gone, by the server's clock. One that says again that it is there stays.
+const OLD_INSTANCES: &str = "DELETE FROM instances WHERE heard < clock_timestamp() - $1 * interval '1 millisecond'
+    AND ctid = ANY (ARRAY(SELECT ctid FROM instances WHERE heard < clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2))";
+
+/// Codes that nobody used within so long after they were over.
+const CODES: i64 = 0;
+
+/// Codes that are over, by the server's clock.
+const OLD_CODES: &str = "DELETE FROM codes WHERE ctid = ANY (ARRAY(SELECT ctid FROM codes
+    WHERE until < clock_timestamp() - $1 * interval '1 millisecond' LIMIT $2))";
+
 /// What is to be forgotten, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IncidentPrune {
@@ -192,6 +213,9 @@ pub(super) async fn rows(transaction: &Transaction<'_>, bounds: &Bounds) -> Resu
         (OLD_PASSES, bounds.rollups),
         (OLD_CHANGES, CHANGES),
         (OLD_FACTS, FACTS),
+        (OLD_REQUESTS, REQUESTS),
+        (OLD_INSTANCES, INSTANCES),
+        (OLD_CODES, CODES),
     ];
     let removed =
         futures::future::try_join_all(all.iter().map(|(sql, bound)| async move {

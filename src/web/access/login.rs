@@ -118,7 +118,7 @@ async fn log_in(State(access): State<Arc<AccessState>>, Extension(base): Extensi
     if let Some(wait) = wait {
         return too_often(wait);
     }
-    let Some(admitted) = admitted(&access, &form, now) else {
+    let Some(admitted) = admitted(&access, &form, now).await else {
         access.failures.failed(address, now.steady);
         tracing::warn!(%address, "somebody tried to log in with a token or code that is none");
         return again(StatusCode::UNAUTHORIZED, next, "this is no token of this service, or the code was used or is over");
@@ -132,9 +132,9 @@ async fn read(body: axum::body::Body) -> Option<LoginForm> {
     serde_urlencoded::from_bytes(&body).ok()
 }
 
-fn admitted(access: &AccessState, form: &LoginForm, now: Now) -> Option<Admitted> {
+async fn admitted(access: &AccessState, form: &LoginForm, now: Now) -> Option<Admitted> {
     if let Some(code) = form.code.as_deref().map(str::trim).filter(|code| !code.is_empty()) {
-        return access.codes.take(code, now.steady);
+        return access.codes.take(code, now.steady).await;
     }
     let (_, token) = access.token(form.token.as_deref()?.trim())?;
     Some(Admitted { name: Arc::clone(&token.name), role: token.role, source: Source::Token(Arc::clone(&token.name)) })
@@ -180,7 +180,8 @@ pub(in crate::web) async fn login_code(
     };
     let now = Now::read();
     tracing::info!(name = &*caller.name, role = role.min(caller.role).as_str(), "gave a code to log in with");
-    let code = access.codes.new_code(Admitted { name: caller.name, role: role.min(caller.role), source }, now.steady);
+    let admitted = Admitted { name: caller.name, role: role.min(caller.role), source };
+    let code = access.codes.shared_code(admitted, now.steady).await;
     let expires: SystemTime = now.wall + codes::LASTS;
     Json(CodeAnswer { url: format!("{}login?code={code}", root(&access, &base, &parts)), expires_ms: epoch_ms(expires) })
 }

@@ -32,7 +32,7 @@ pub(super) use guard::{api_changes, api_own, api_reads, pages};
 pub(super) use headers::{as_it_says, secured};
 pub(super) use login::{__path_login_code, login_code, public as login_routes};
 pub(super) use next::safe as own_page;
-pub use root_key::{RootKey, restored_root_key};
+pub use root_key::{RootKey, restored_root_key, shared_root_key};
 #[cfg(test)]
 pub(super) use state::testing;
 pub(crate) use state::{AccessState, Token};

@@ -7,6 +7,7 @@ use std::time::Instant;
 use subtle::ConstantTimeEq as _;
 
 use crate::base::signing::SigningKey;
+use crate::history::Fleet;
 use crate::outcome::{LinkKey, Secret};
 use crate::plan::{Network, Proxies};
 use crate::web::hosts::Hosts;
@@ -45,6 +46,11 @@ impl AccessState {
     pub(crate) fn new(tokens: Vec<Token>, proxies: Proxies, root: RootKey, hosts: Arc<Hosts>) -> Self {
         let (links, codes, failures) = (root.links(), Codes::default(), Failures::default());
         Self { tokens, proxies, root, links, hosts, codes, failures }
+    }
+
+    /// The same for a process of a fleet: codes are good on all instances.
+    pub(crate) fn in_fleet(self, fleet: Option<Arc<dyn Fleet>>) -> Self {
+        Self { codes: Codes::of(fleet), ..self }
     }
 
     /// A code that lets somebody log in once within ten minutes, at `login?code=…`.

@@ -11,6 +11,8 @@ use crate::web::problem::problem;
 pub(in crate::web) struct Failure {
     status: StatusCode,
     message: String,
+    /// Whether what was asked for may have been done all the same.
+    may_be_done: bool,
 }
 
 impl Failure {
@@ -24,19 +26,43 @@ impl Failure {
         &self.message
     }
 
+    /// Whether what was asked for may have been done all the same.
+    pub(in crate::web) fn may_be_done(&self) -> bool {
+        self.may_be_done
+    }
+
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), may_be_done: false }
+    }
+
+    /// Another process of the fleet refused it.
+    pub(in crate::web) fn of(status: u16, message: String) -> Self {
+        Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), message)
+    }
+
+    /// Another process of the fleet was asked and did not do it.
+    pub(in crate::web) fn unanswered(message: String) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// Another process of the fleet was asked, and nobody knows whether it did it.
+    pub(in crate::web) fn uncertain(message: String) -> Self {
+        Self { may_be_done: true, ..Self::unanswered(message) }
+    }
+
     /// There is no such thing.
     pub(in crate::web) fn unknown(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, message: message.into() }
+        Self::new(StatusCode::NOT_FOUND, message)
     }
 
     /// It was asked for in a way that makes no sense.
     pub(in crate::web) fn bad(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
+        Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// It cannot be done as things stand.
     pub(in crate::web) fn conflict(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::CONFLICT, message: message.into() }
+        Self::new(StatusCode::CONFLICT, message)
     }
 
     /// The store did not answer, or was asked for a page that cannot be.
@@ -46,27 +72,25 @@ impl Failure {
             ReadError::Defect => Self::internal(),
             ReadError::Unreadable { .. } => {
                 tracing::warn!(error = error as &dyn std::error::Error, "a question of the API could not be answered");
-                Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
         }
     }
 
     /// Too many questions to the store are going, or this one took too long.
     pub(in crate::web) fn busy() -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the store does not answer in time; try again".to_owned() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer in time; try again")
     }
 
     /// The service is stopping.
     pub(in crate::web) fn stopping() -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the service is stopping".to_owned() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping")
     }
 
     /// A defect.
     pub(in crate::web) fn internal() -> Self {
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            message: "this request made the service panic, which is a defect; its log says where".to_owned(),
-        }
+        let why = "this request made the service panic, which is a defect; its log says where";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, why)
     }
 }
 

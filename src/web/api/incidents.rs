@@ -2,13 +2,14 @@
 
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::alert::status::IncidentStatus;
 use crate::alert::{Acked, Closed};
-use crate::history::{EventView, IncidentDetail, IncidentFilter, IncidentView, Page};
+use crate::history::{EventView, IncidentDetail, IncidentFilter, IncidentView, LeaseName, Page};
 use crate::web::model::incident::before::Change;
 use crate::web::model::incident::facts::facts;
 use crate::web::model::incident::notes::notes;
@@ -20,10 +21,11 @@ use crate::web::model::incident::{FailedRun, HowEnded, Member};
 
 use super::audit::{Action, Who};
 use super::body::Body;
+use super::requests::Verb;
 use super::runs::{limit, short};
 use super::table::{Asked, Format, Listing};
 use super::verbs::{said, until_and_why};
-use super::{ApiState, Failure};
+use super::{Api, ApiState, Failure};
 
 /// Members of an incident in a list, and of one that is asked for.
 const LISTED: usize = 20;
@@ -63,7 +65,7 @@ pub(in crate::web) struct AckRequest {
 }
 
 /// What became of an acknowledgement.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(in crate::web) struct AckAnswer {
     /// The incident, as it was called.
     acknowledged: String,
@@ -74,7 +76,7 @@ pub(in crate::web) struct AckAnswer {
 }
 
 /// An acknowledgement that came before.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(in crate::web) struct AckedBefore {
     /// Whose.
     by: String,
@@ -83,7 +85,7 @@ pub(in crate::web) struct AckedBefore {
 }
 
 /// What became of a closing.
-#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(in crate::web) struct CloseAnswer {
     /// The incident, as it was called.
     closed: String,
@@ -267,6 +269,17 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
     }
 }
 
+/// An acknowledgement, as one process asks another one for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ack {
+    /// The incident, as it was called.
+    pub(super) incident: String,
+    /// Who is at it.
+    pub(super) by: String,
+    /// Why, in his words.
+    pub(super) reason: Option<String>,
+}
+
 /// Says that somebody is at an open incident.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/ack", tag = "incidents", request_body = AckRequest,
     params(("id" = String, Path, description = "Its id, its scope or a key.")),
@@ -277,35 +290,50 @@ pub(in crate::web) async fn acknowledge(
     who: Who,
     Body(asked): Body<AckRequest>,
 ) -> Result<Json<AckAnswer>, Failure> {
-    let (by, reason) = (who.or(asked.by), said(asked.reason));
-    let incident = find(&open(&api).await?, &id).cloned();
-    let answer = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
-    let answer = answer_to_ack(&id, answer)?;
-    let text = format!("acknowledged by {by}: {}{}", members(answer.members), until_and_why(None, reason.as_deref()));
-    audit(&api, incident, &by, "acknowledge", text);
-    Ok(Json(answer))
+    let ack = Ack { incident: id, by: who.or(asked.by), reason: said(asked.reason) };
+    Ok(Json(match acknowledge_here(&api, &ack).await? {
+        Some(answer) => answer,
+        None => api.ask_evaluator(Verb::Acknowledge(ack)).await?,
+    }))
 }
 
-fn answer_to_ack(id: &str, acked: Acked) -> Result<AckAnswer, Failure> {
+/// Acknowledges it, if this process evaluates.
+pub(super) async fn acknowledge_here(api: &ApiState, ack: &Ack) -> Result<Option<AckAnswer>, Failure> {
+    let Ack { incident: id, by, reason } = ack;
+    let incident = find(&open(api).await?, id).cloned();
+    let acked = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
+    let Some(answer) = answer_to_ack(id, acked)? else { return Ok(None) };
+    let text = format!("acknowledged by {by}: {}{}", members(answer.members), until_and_why(None, reason.as_deref()));
+    audit(api, incident, by, "acknowledge", text);
+    Ok(Some(answer))
+}
+
+/// What whoever asked is told; nothing where another process has the incidents.
+fn answer_to_ack(id: &str, acked: Acked) -> Result<Option<AckAnswer>, Failure> {
     let acknowledged = id.to_owned();
     match acked {
-        Acked::Elsewhere => Err(elsewhere()),
+        Acked::Elsewhere => Ok(None),
         Acked::Unknown => Err(not_open(id)),
         Acked::NothingTold => Err(Failure::conflict(
             "no channel has taken anything of it yet, so that there is nothing to acknowledge; `serinus status` says who is owed what",
         )),
         Acked::Already { by, at_ms, newly } => {
-            Ok(AckAnswer { acknowledged, members: newly, already: Some(AckedBefore { by: by.to_string(), at_ms }) })
+            let already = Some(AckedBefore { by: by.to_string(), at_ms });
+            Ok(Some(AckAnswer { acknowledged, members: newly, already }))
         }
-        Acked::Done { members } => Ok(AckAnswer { acknowledged, members, already: None }),
+        Acked::Done { members } => Ok(Some(AckAnswer { acknowledged, members, already: None })),
     }
 }
 
-/// Another process of the fleet has the incidents.
-fn elsewhere() -> Failure {
-    Failure::conflict(
-        "another process of the fleet evaluates now, and has to be asked: the one whose `serinus_fleet_evaluates` is 1",
-    )
+/// A closing, as one process asks another one for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Close {
+    /// The incident, as it was called.
+    pub(super) incident: String,
+    /// Who closes it.
+    pub(super) by: String,
+    /// What for.
+    pub(super) why: String,
 }
 
 /// Closes an open incident that nothing will settle.
@@ -321,17 +349,37 @@ pub(in crate::web) async fn close(
     let (Some(by), Some(why)) = (who.known_or(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));
     };
-    let incident = find(&open(&api).await?, &id).cloned();
-    let closed = api.alerts.close(id.clone(), by.clone(), why.clone()).await.ok_or_else(Failure::stopping)?;
-    let answer = answer_to_close(&id, closed)?;
-    let text = format!("closed by {by}: {}{}", members(answer.members), until_and_why(None, Some(&why)));
-    audit(&api, incident, &by, "close", text);
-    Ok(Json(answer))
+    let close = Close { incident: id, by, why };
+    Ok(Json(match close_here(&api, &close).await? {
+        Some(answer) => answer,
+        None => api.ask_evaluator(Verb::Close(close)).await?,
+    }))
 }
 
-fn answer_to_close(id: &str, closed: Closed) -> Result<CloseAnswer, Failure> {
+/// Closes it, if this process evaluates.
+pub(super) async fn close_here(api: &ApiState, close: &Close) -> Result<Option<CloseAnswer>, Failure> {
+    let Close { incident: id, by, why } = close;
+    let incident = find(&open(api).await?, id).cloned();
+    let closed = api.alerts.close(id.clone(), by.clone(), why.clone()).await.ok_or_else(Failure::stopping)?;
+    let Some(answer) = answer_to_close(id, closed)? else { return Ok(None) };
+    let text = format!("closed by {by}: {}{}", members(answer.members), until_and_why(None, Some(why)));
+    audit(api, incident, by, "close", text);
+    Ok(Some(answer))
+}
+
+impl Api {
+    /// Has whoever evaluates for the fleet do it.
+    async fn ask_evaluator<T: DeserializeOwned>(&self, verb: Verb) -> Result<T, Failure> {
+        // Without others this process evaluates.
+        let others = self.others.as_ref().ok_or_else(Failure::internal)?;
+        others.ask(LeaseName::Evaluator, verb).await
+    }
+}
+
+/// What whoever asked is told; nothing where another process has the incidents.
+fn answer_to_close(id: &str, closed: Closed) -> Result<Option<CloseAnswer>, Failure> {
     match closed {
-        Closed::Elsewhere => Err(elsewhere()),
+        Closed::Elsewhere => Ok(None),
         Closed::Unknown => Err(not_open(id)),
         Closed::Refused { failing } => {
             let named = failing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -344,7 +392,7 @@ fn answer_to_close(id: &str, closed: Closed) -> Result<CloseAnswer, Failure> {
                 "{named}{more} still fails; only what is muted or without data can be closed: pause or mute it first"
             )))
         }
-        Closed::Done { members } => Ok(CloseAnswer { closed: id.to_owned(), members }),
+        Closed::Done { members } => Ok(Some(CloseAnswer { closed: id.to_owned(), members })),
     }
 }
 
@@ -415,10 +463,10 @@ mod tests {
 
     #[test]
     fn a_second_acknowledgement_says_who_was_first_and_what_it_newly_covers() {
-        let answer = answer_to_ack("01X", Acked::Already { by: "ann".into(), at_ms: 5, newly: 2 }).unwrap();
+        let answer = answer_to_ack("01X", Acked::Already { by: "ann".into(), at_ms: 5, newly: 2 }).unwrap().unwrap();
         let answer = serde_json::to_value(answer).unwrap();
         assert_eq!(answer, json!({ "acknowledged": "01X", "members": 2, "already": { "by": "ann", "at_ms": 5 } }));
-        let first = answer_to_ack("01X", Acked::Done { members: 9 }).unwrap();
+        let first = answer_to_ack("01X", Acked::Done { members: 9 }).unwrap().unwrap();
         let first = serde_json::to_value(first).unwrap();
         assert_eq!(first, json!({ "acknowledged": "01X", "members": 9, "already": null }));
     }

@@ -12,6 +12,7 @@ pub(in crate::web) mod audit;
 mod body;
 mod certificates;
 mod failure;
+mod fleet;
 pub(in crate::web) mod incidents;
 mod leaks;
 mod maintenance;
@@ -21,8 +22,10 @@ mod openapi;
 pub(in crate::web) mod operations;
 mod pauses;
 mod probes;
+mod requests;
 mod runs;
 mod slo;
+mod started_by_hand;
 mod status;
 mod stream;
 mod table;
@@ -54,14 +57,16 @@ pub use mutes::MuteList;
 pub(in crate::web) use names::{canaries as canaries_called, name as target_name, nothing};
 pub use operations::{SweepOutcome, SweptEntry};
 pub use pauses::{SyncedPauses, paused, restored_pauses};
+pub use requests::Others;
 pub use verbs::{LastReload, Reloaded};
 
 /// How long a question to the store may wait and take.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 37] = [
+pub const ROUTES: [(&str, &str); 38] = [
     ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/fleet"),
     ("GET", "/api/v1/status-page"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/stream"),
@@ -120,6 +125,8 @@ pub struct Api {
     pub alerting: Arc<RwLock<Arc<Alerting>>>,
     /// What pages are sent with.
     pub page_client: HttpClient,
+    /// The other processes of the fleet; absent where there is none.
+    pub others: Option<Others>,
     /// Deletes what runs left, now; an error says why it cannot.
     pub sweep: Arc<Sweep>,
     /// Reads the configuration again.
@@ -156,6 +163,7 @@ pub(in crate::web) type ApiState = Arc<Api>;
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/api/v1/status", get(status::status))
+        .route("/api/v1/fleet", get(fleet::fleet))
         .route("/api/v1/status-page", get(status_page::shown))
         .route("/api/v1/canaries", get(status::canaries))
         .route("/api/v1/probes/{name}", get(probes::one))

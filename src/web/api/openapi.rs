@@ -19,8 +19,8 @@ use crate::web::status_page;
 
 use super::table::Format;
 use super::{
-    annotations, audit, certificates, incidents, leaks, maintenance, mutes, operations, probes, runs, slo, status, stream, verbs,
-    verify, withdraw,
+    annotations, audit, certificates, fleet, incidents, leaks, maintenance, mutes, operations, probes, runs, slo, status, stream,
+    verbs, verify, withdraw,
 };
 
 /// The description.
@@ -33,6 +33,7 @@ use super::{
     ),
     paths(
         status::status,
+        fleet::fleet,
         status_page::shown,
         status::canaries,
         stream::stream,
@@ -115,7 +116,9 @@ fn refusal(status: u16) -> Response {
         413 => "The body is longer than 64 KiB.",
         415 => "The body is not JSON.",
         429 => "Too many tokens were wrong; `Retry-After` says how long nobody listens.",
-        _ => "The service starts or stops, or its store does not answer.",
+        _ => {
+            "The service starts or stops, its store does not answer, or another process of the fleet was asked and did not answer."
+        }
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     ResponseBuilder::new().description(why).content(MEDIA_TYPE, content).build()

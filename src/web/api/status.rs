@@ -16,6 +16,7 @@ use crate::base::time::epoch_ms;
 use crate::history::Page;
 use crate::plan::Probe;
 use crate::schedule::Pause;
+use crate::web::model::fleet::FleetStatus;
 use crate::web::model::overview::Filter;
 use crate::web::secrets::{MissingSecret, missing_secrets};
 
@@ -90,6 +91,8 @@ struct Process {
     missing_secrets: Vec<MissingSecret>,
     store: StoreView,
     config: ConfigView,
+    /// The processes that share the store, as `GET /api/v1/fleet` has them; absent where there is no other.
+    fleet: Option<FleetStatus>,
     /// All pauses.
     pauses: Vec<PauseView>,
     /// At most 100.
@@ -144,6 +147,7 @@ pub(in crate::web) async fn status(Extension(api): Extension<ApiState>) -> Resul
         missing_secrets: missing_secrets(&api.plan(), &api.alerts.secrets()),
         store: StoreView { writable: store.writable, damaged: store.damaged.map(|path| path.display().to_string()) },
         config: ConfigView { loaded_ms, last_reload },
+        fleet: api.fleet_status().await,
         pauses: api.scheduler.pauses().list().iter().map(pause).collect(),
         mutes: api.mutes.in_force().iter().take(LISTED).map(mutes::shown).collect(),
     };

@@ -97,6 +97,7 @@ fn address(wanted: &StreamQuery) -> String {
 async fn parts(api: Arc<Api>, filter: Arc<Filter>) -> Option<Vec<Part>> {
     let snapshot = api.snapshots.get(&api).await?;
     api.recent.begun(&api.reader, &api.follower).await;
+    let fleet = api.fleet_status().await;
     // It may walk over ten thousand canaries, and others wait for this thread.
     let made = tokio::task::spawn_blocking(move || {
         let axis = Axis::until(snapshot.at_ms, HOUR_MS);
@@ -106,6 +107,7 @@ async fn parts(api: Arc<Api>, filter: Arc<Filter>) -> Option<Vec<Part>> {
         let mut head = LiveHead::of(snapshot.at_ms, &snapshot.status, &grid, axis);
         head.stale = staleness(&api);
         head.troubles.extend(troubles(&api));
+        head.troubles.extend(fleet.iter().flat_map(|fleet| fleet.troubles(snapshot.at_ms)));
         let all = probes(&snapshot.status, grid, seen);
         Some(vec![
             Part::json("head", &head).ok()?,

@@ -7,12 +7,13 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::base::time::{epoch_ms, now_ms, rfc3339};
+use crate::base::time::{epoch_ms, rfc3339};
 use crate::outcome::visible;
 use crate::schedule::{Pause, PauseTarget};
 
 use super::audit::{Action, Who};
 use super::body::Body;
+use super::started_by_hand::{StartedRun, StartedRuns, start_everywhere};
 use super::{ApiState, Failure, names};
 
 /// The most canaries that one request runs.
@@ -81,7 +82,7 @@ pub(in crate::web) struct TriggerAnswer {
     /// Those that do not.
     refused: Vec<NotStarted>,
     /// These runs are due from this moment on, milliseconds since the epoch.
-    since_ms: i64,
+    pub(in crate::web) since_ms: i64,
     /// Until this one, which is still among them.
     until_ms: i64,
     /// The deadline of each, which stalls of the service prolong, at most by itself.
@@ -175,22 +176,19 @@ pub(in crate::web) async fn trigger(
         )));
     }
     // All of them are of one probe.
-    let deadline_seconds = canaries[0].probe.deadline.as_secs_f64();
-    let (mut started, mut refused, since_ms) = (Vec::new(), Vec::new(), now_ms());
-    for canary in canaries {
-        match api.scheduler.trigger(&canary.id) {
-            Ok(()) => started.push(canary.id.to_string()),
-            Err(error) => refused.push(NotStarted { canary: canary.id.to_string(), why: error.to_string() }),
+    let (deadline_seconds, by) = (canaries[0].probe.deadline.as_secs_f64(), who.or(asked.by));
+    let (StartedRuns { runs, since_ms, until_ms }, failure) = start_everywhere(&api, &canaries, &by, Some(&asked.target)).await;
+    let (mut started, mut refused) = (Vec::new(), Vec::new());
+    for StartedRun { canary, why, next_tick_ms: _ } in runs {
+        match why {
+            None => started.push(canary),
+            Some(why) => refused.push(NotStarted { canary, why }),
         }
     }
     if let ([], [NotStarted { canary, why }, ..]) = (started.as_slice(), refused.as_slice()) {
-        return Err(Failure::conflict(format!("{canary}: {why}")));
+        return Err(failure.unwrap_or_else(|| Failure::conflict(format!("{canary}: {why}"))));
     }
-    let (by, probe) = (who.or(asked.by), asked.target.split('/').next().map(str::to_owned));
-    let runs = if started.len() == 1 { "a run".to_owned() } else { format!("{} runs", started.len()) };
-    let text = format!("{runs} of `{}` started by {by}", asked.target);
-    api.audit(Action { by: &by, what: "trigger", probe, incident: None, text });
-    Ok(Json(TriggerAnswer { started, refused, since_ms, until_ms: now_ms(), deadline_seconds }))
+    Ok(Json(TriggerAnswer { started, refused, since_ms, until_ms, deadline_seconds }))
 }
 
 /// What somebody said, in one line and not too long; nothing if there was nothing in it.

@@ -17,6 +17,7 @@ use crate::plan::{Canary, CanaryId, Plan};
 use super::audit::{Action, Who};
 use super::body::Body;
 use super::incidents::{self, KnownIncident};
+use super::started_by_hand::{StartedRun, start_everywhere};
 use super::verbs::ByRequest;
 use super::{Api, ApiState, Failure};
 
@@ -113,27 +114,31 @@ pub(in crate::web) async fn start(
         return Err(Failure::conflict("nothing that runs fails in it, so that there is nothing to run"));
     }
     let last: HashMap<&str, &CanaryStatus> = status.canaries.iter().map(|canary| (canary.canary.as_str(), canary)).collect();
-    let (total, since_ms) = (canaries.len(), now_ms());
-    let runs: Vec<Verified> =
-        canaries.into_iter().take(MOST).map(|canary| api.verified(canary, last.get(canary.id.as_str()).copied())).collect();
-    let (by, started) = (who.or(asked.by), runs.iter().filter(|run| run.started).count());
+    let (total, since_ms, by) = (canaries.len(), now_ms(), who.or(asked.by));
+    let canaries: Vec<&Arc<Canary>> = canaries.into_iter().take(MOST).collect();
+    let (begun, _unanswered) = start_everywhere(&api, &canaries, &by, None).await;
+    // As far as the clocks of those who began differ, the earliest one says since when.
+    let since_ms = since_ms.min(begun.since_ms);
+    let mut of: HashMap<String, StartedRun> = begun.runs.into_iter().map(|run| (run.canary.clone(), run)).collect();
+    let runs: Vec<Verified> = canaries
+        .into_iter()
+        .filter_map(|canary| Some(verified(of.remove(canary.id.as_str())?, last.get(canary.id.as_str()).copied())))
+        .collect();
+    let started = runs.iter().filter(|run| run.started).count();
     let text = format!("verified by {by}: {started} of {total} failing canaries run now");
     let (probe, id) = (incident.probe.clone(), incident.id.clone());
     api.audit(Action { by: &by, what: "verify", probe, incident: Some(id.clone()), text });
     Ok(Json(VerifyAnswer { incident: id, since_ms, started, canaries: runs, canaries_total: total }))
 }
 
-impl Api {
-    fn verified(&self, canary: &Canary, last: Option<&CanaryStatus>) -> Verified {
-        let why = self.scheduler.trigger(&canary.id).err().map(|error| error.to_string());
-        Verified {
-            canary: canary.id.to_string(),
-            started: why.is_none(),
-            why,
-            next_tick_ms: self.scheduler.next_tick(&canary.id).map(epoch_ms),
-            last_verdict: last.and_then(|last| last.last_verdict),
-            last_ms: last.and_then(|last| last.last_ms),
-        }
+fn verified(run: StartedRun, last: Option<&CanaryStatus>) -> Verified {
+    Verified {
+        canary: run.canary,
+        started: run.why.is_none(),
+        why: run.why,
+        next_tick_ms: run.next_tick_ms,
+        last_verdict: last.and_then(|last| last.last_verdict),
+        last_ms: last.and_then(|last| last.last_ms),
     }
 }
 

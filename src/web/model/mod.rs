@@ -7,6 +7,7 @@
 pub(super) mod by_hand;
 pub(super) mod certificates;
 pub(super) mod changes;
+pub(super) mod fleet;
 pub(super) mod incident;
 pub(super) mod live;
 pub(super) mod overview;

@@ -127,7 +127,6 @@ pub(super) async fn unmute(api: Handles, base: Bases, form: Form<Fields>) -> Res
 
 /// `POST /trigger`: leads to where the runs can be watched.
 pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Response {
-    let since_ms = now_ms();
     let asked = json!({ "target": form.fields.target });
     let answer = async { verbs::trigger(api.clone(), Who::of(&form.caller), request(asked)?).await }.await;
     let done = |answer: &Value| {
@@ -141,7 +140,8 @@ pub(super) async fn trigger(api: Handles, base: Bases, form: Form<Fields>) -> Re
         let but = if refused.is_empty() { String::new() } else { format!(" Not started: {}.", words::list(&refused)) };
         format!("Started {}.{but}", words::count(started, "run", "runs"))
     };
-    let watched = answer.is_ok().then(|| format!("watch?target={}&since={since_ms}", encoded(&form.fields.target)));
+    let since = answer.as_ref().ok().map(|Json(answer)| answer.since_ms);
+    let watched = since.map(|since| format!("watch?target={}&since={since}", encoded(&form.fields.target)));
     let fields = Fields { from: watched.unwrap_or(form.fields.from), ..form.fields };
     back(&api, &base, &fields, answer, done).await
 }
@@ -258,6 +258,7 @@ async fn back(
             let kept = if answer["kept"] == false { NOT_KEPT } else { "" };
             Said::yes(format!("{}{kept}", done(&answer)))
         }
+        Err(failure) if failure.may_be_done() => Said::no(format!("It may have been done: {}", failure.message())),
         Err(failure) => Said::no(format!("Nothing was done: {}", failure.message())),
     };
     said.at(&format!("{}{}", base.0, own(&fields.from)))

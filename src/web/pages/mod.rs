@@ -15,6 +15,7 @@ mod card;
 mod certificates;
 mod channels;
 mod chart;
+mod fleet_part;
 mod frame;
 mod incident;
 mod incidents;

@@ -12,6 +12,7 @@ use crate::alert::status::{ByHealth, Health};
 use crate::base::time::epoch_ms;
 use crate::web::Api;
 use crate::web::model::changes::{self, ChangeLine};
+use crate::web::model::fleet::FleetStatus;
 use crate::web::model::overview::{Filter, Grid, Seen, encoded, grid, summary};
 use crate::web::model::recent::Marks;
 use crate::web::model::strip::{Axis, HEIGHT, StripMark, WIDTH};
@@ -19,6 +20,7 @@ use crate::web::model::{Snapshot, words};
 use crate::web::secrets::missing_secrets;
 
 use super::card::{Card, cards};
+use super::fleet_part::FleetPart;
 use super::frame::Frame;
 use super::page::{Look, PageResult, html, snapshot};
 
@@ -73,6 +75,8 @@ struct OverviewPage {
     lines: Vec<ChangeLine>,
     more_lines: usize,
     grid: Grid,
+    /// The processes that share the store; absent where there is no other.
+    fleet: Option<FleetPart>,
     is_small: bool,
     is_away: bool,
     is_long: bool,
@@ -100,6 +104,7 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         })
     };
     let grid = made.await.unwrap_or_default();
+    let fleet = api.fleet_status().await;
     let changes = api.recent.changes.get(&api.reader, snapshot.at_ms).await;
     let (lines, more_lines) = changes::lines(&changes, axis);
     let page = OverviewPage {
@@ -107,7 +112,7 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         more_lines,
         cards: cards(&api.plan(), &snapshot, &changes, CARDS),
         more_incidents: snapshot.status.incidents.len().saturating_sub(CARDS),
-        facts: facts(&api, &snapshot),
+        facts: facts(&api, &snapshot, fleet.as_ref()),
         calm: calm(&snapshot, grid.all),
         chips: query.chips(&grid),
         ranges: RANGES.iter().map(|(word, label, _)| query.chip("range", word, (*label).to_owned(), range.0 == *word)).collect(),
@@ -115,6 +120,7 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         query,
         axis,
         grid,
+        fleet: fleet.map(|fleet| FleetPart::of(fleet, snapshot.at_ms)),
         is_small: look.is_small,
         is_away,
         is_long,
@@ -251,7 +257,7 @@ fn calm(snapshot: &Snapshot, all: ByHealth) -> String {
 }
 
 /// The strip of the prober's own health.
-fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
+fn facts(api: &Api, snapshot: &Snapshot, fleet: Option<&FleetStatus>) -> Vec<HealthFact> {
     let status = &snapshot.status;
     let fact = |name, value: String, class| HealthFact { name, value, class };
     let no_data: usize = status.canaries.iter().filter(|canary| canary.without_data_since_ms.is_some()).count();
@@ -282,6 +288,11 @@ fn facts(api: &Api, snapshot: &Snapshot) -> Vec<HealthFact> {
     }
     if let Some(check) = (api.self_check)() {
         facts.push(fact("self check", check.to_owned(), bad_if(check == "down")));
+    }
+    if let Some(fleet) = fleet {
+        let wrong = fleet.troubles(snapshot.at_ms);
+        let well = || words::count(fleet.regions.len(), "region heard of", "regions heard of");
+        facts.push(fact("fleet", wrong.first().map_or_else(well, |first| words::clip(first, 200)), bad_if(!wrong.is_empty())));
     }
     facts.push(fact("left behind", words::thousands(leaks), if leaks > 0 { "warned" } else { "" }));
     if !missing.is_empty() {

@@ -34,7 +34,7 @@ use crate::history::{
 };
 use crate::plan::Bodies;
 
-pub(super) use question::{all, number, picture, small, text};
+pub(super) use question::{Value, all, number, picture, small, text};
 
 /// How long a verb may take as a whole, with the wait for a connection.
 const WITHIN: Duration = Duration::from_secs(10);

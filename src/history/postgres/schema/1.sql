@@ -283,6 +283,39 @@ CREATE TABLE facts (
 CREATE INDEX facts_by_number ON facts (number);
 CREATE INDEX facts_not_well ON facts (number) WHERE json IS NOT NULL AND NOT well;
 
+-- What one process of a fleet asks of whoever has a lease. `json` and `answer` hold no secret.
+CREATE TABLE requests (
+    -- A ULID.
+    id text COLLATE "C" PRIMARY KEY,
+    -- The lease of who is to do it.
+    lease text COLLATE "C" NOT NULL,
+    -- What is to be done, and who wants it.
+    json text NOT NULL,
+    made timestamptz NOT NULL,
+    -- Nobody begins with it later.
+    until timestamptz NOT NULL,
+    -- The process that does it, once it has taken it: no other one does.
+    holder text,
+    answer text
+) WITH (fillfactor = 50);
+CREATE INDEX requests_open ON requests (lease, id) WHERE holder IS NULL;
+CREATE INDEX requests_by_time ON requests (made);
+
+-- The processes of a fleet, also those that stand by.
+CREATE TABLE instances (
+    -- As in `leases`.
+    holder text COLLATE "C" PRIMARY KEY,
+    info text NOT NULL,
+    heard timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- What lets somebody log in once: by the SHA-256 of the code, which is nowhere.
+CREATE TABLE codes (
+    hash text COLLATE "C" PRIMARY KEY,
+    json text NOT NULL,
+    until timestamptz NOT NULL
+);
+
 -- Partitions of `runs`, for those who may make no tables. What these functions do, they do as the owner of the tables, whoever calls them:
 -- they take numbers only, and names are made here.
 CREATE FUNCTION runs_partition(of_class integer, first_day bigint, length bigint) RETURNS text LANGUAGE plpgsql STRICT AS $$
@@ -360,13 +393,13 @@ BEGIN
             EXECUTE format('GRANT SELECT, DELETE ON runs_passed_default, runs_others_default TO %I', one.name);
             EXECUTE format('GRANT SELECT, INSERT, DELETE ON timeline, try_incidents, artifacts, changes, events TO %I', one.name);
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON marks, states, incidents, tries, ledger, rollups, days,
-                observation_series, observations, passes, comparisons, facts TO %I', one.name);
+                observation_series, observations, passes, comparisons, facts, requests, instances, codes TO %I', one.name);
             EXECUTE format('GRANT EXECUTE ON FUNCTION fence, own_region, make_runs_partition, drop_runs_partition TO %I', one.name);
         ELSE
             -- Without `states` and `ledger`, and without what is written to channels, in which links are that are signed.
             EXECUTE format('GRANT SELECT ON migrations, probes, canaries, shapes, numbers, marks, runs, last_ticks, incidents, timeline,
                 try_incidents, rollups, days, artifacts, observation_series, observations, changes, passes, comparisons, events, leases,
-                facts TO %I', one.name);
+                facts, instances TO %I', one.name);
             EXECUTE format('GRANT SELECT (id, channel, what, key, made_ms, state, attempts, tried_ms, error, ended_ms) ON tries TO %I',
                 one.name);
         END IF;

@@ -3,6 +3,7 @@
 mod facts;
 mod leases;
 mod regions;
+mod requests;
 mod roles;
 mod writing;
 
