@@ -1,4 +1,4 @@
--- Who logs in to the fleet's database, in the roles that roles.sql has made: who makes its tables, and each region by a name of its own.
+-- Who logs in to the fleet's database, with the rights that roles.sql gives: who makes the tables, and each region by a name of its own.
 -- The image of PostgreSQL runs this once, as its superuser, in a new database; the passwords are variables of the container.
 \getenv owner_password OWNER_PASSWORD
 \getenv eu_password EU_PASSWORD

@@ -76,7 +76,7 @@ async fn who_reads_sees_what_happened_and_no_keys_no_messages_and_nothing_that_i
     let hidden = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
         AND NOT has_table_privilege('serinus_reader', oid, 'SELECT')";
-    assert_eq!(database.ask(hidden), "ledger roles states tries");
+    assert_eq!(database.ask(hidden), "codes ledger requests roles states tries");
     for sql in
         ["SELECT * FROM states", "SELECT * FROM ledger", "SELECT json FROM tries", "SELECT make_runs_partition(0, 20000, 1)"]
     {
