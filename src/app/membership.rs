@@ -5,11 +5,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 
-use crate::alert::{Alerts, FleetPart};
+use crate::alert::{AlertPart, Alerts, FleetPart};
 use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Spool, hand_in};
 use crate::history::{Epoch, FactView, Fleet, ReadError, Recorder, Recovery, StartState, Store};
-use crate::plan::{Fingerprints, FleetSettings, Plan};
+use crate::plan::{Fingerprints, FleetSettings, Plan, Service};
 use crate::web::Others;
+
+use super::last_seen;
+use super::reload::fingerprints;
+use super::running::StartError;
+use super::started::Started;
+use super::storage::Sharing;
 
 /// What whoever evaluates has written, and the facts of regions other than this process's.
 async fn read_evaluation(
@@ -126,4 +132,47 @@ impl Membership {
         let alone_after = settings.alone_after;
         Keeper::start(KeeperParts { member, region, evaluator, store, alone_after, alerts }, announcing)
     }
+}
+
+/// What a process has that may begin to probe.
+pub(super) struct Joined {
+    pub(super) start_state: StartState,
+    pub(super) membership: Option<Membership>,
+    pub(super) part: AlertPart,
+    /// What other processes compare its configuration by.
+    pub(super) in_force: Arc<RwLock<Fingerprints>>,
+}
+
+/// Waits for the region of this process, where it is one of a fleet. What the store remembers is read again then, since another instance
+/// has written meanwhile.
+pub(super) async fn joined(
+    sharing: Sharing,
+    service: &Service,
+    store: &Arc<dyn Store>,
+    before: StartState,
+    started: &Started,
+) -> Result<Joined, StartError> {
+    let in_force = Arc::new(RwLock::new(fingerprints(service)));
+    let joined = |start_state, part| Joined { start_state, membership: None, part, in_force: Arc::clone(&in_force) };
+    let (fleet, journal, spool) = match sharing {
+        Sharing::Fleet { fleet, journal, spool } => (fleet, journal, spool),
+        Sharing::Own => return Ok(joined(before, AlertPart::Single)),
+        Sharing::Journal => return Ok(joined(alone(before), AlertPart::Alone)),
+    };
+    let Some(settings) = service.fleet.clone() else { return Ok(joined(before, AlertPart::Single)) };
+    // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
+    started.server.iter().for_each(|server| server.set_ready(true));
+    let membership = Membership::begin(fleet, settings, &service.plan, Arc::clone(&in_force)).await;
+    Membership::hand_in(&**store, journal.as_ref(), &spool).await;
+    let journal = journal.map(|journal| journal as Arc<dyn Recorder>);
+    let part = membership.part(store.clone(), journal).await.map_err(StartError::Store)?;
+    let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
+    Ok(Joined { start_state, membership: Some(membership), part: AlertPart::Fleet(part), in_force })
+}
+
+/// What a journal remembers. When this process was last there, only the store of the fleet knows, which finds the ticks that were missed.
+fn alone(journal: StartState) -> StartState {
+    metrics::gauge!("serinus_fleet_alone").set(1.0);
+    let states = journal.states.into_iter().filter(|state| !last_seen::KINDS.contains(&&*state.kind)).collect();
+    StartState { states, last_ticks: Vec::new(), ..journal }
 }

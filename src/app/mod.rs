@@ -3,9 +3,11 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
+mod access;
 mod certificates;
 mod demo;
 mod demo_sandbox;
+mod difference;
 mod engine;
 mod files;
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! The configuration in force stays until the new one is complete and valid. Settings of the process itself (where it listens,
 //! where it stores) need a restart, and the answer to a reload says so.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
@@ -23,6 +22,7 @@ use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, StatusPages, missing_secrets};
 
+use super::difference::{difference, fixed, probes};
 use super::files::{ChangeCheck, Files, Stamps};
 use super::last_seen::LastSeenLog;
 
@@ -373,57 +373,6 @@ fn refused(why: &str, diagnostics: String) -> Reloaded {
 fn errors(diagnostics: &Diagnostics) -> String {
     let errors = diagnostics.count(Severity::Error);
     format!("it has {errors} error{}", if errors == 1 { "" } else { "s" })
-}
-
-/// What only a restart changes.
-fn fixed(service: &Service) -> Vec<(&'static str, String)> {
-    let Service { plan, listen, traces, log_format, alerting: _, store, fleet, self_check, heartbeat, status_page } = service;
-    let crate::plan::Limits {
-        concurrent_runs: _,
-        step_timeout,
-        response_bytes,
-        cleanup,
-        shutdown_grace,
-        min_interval: _,
-        extra_roots,
-        exec: _,
-    } = &plan.limits;
-    vec![
-        ("listen", format!("{listen:?}")),
-        ("traces", format!("{traces:?}")),
-        ("log_format", format!("{log_format:?}")),
-        ("store", format!("{store:?}")),
-        ("fleet", format!("{fleet:?}")),
-        ("self_check", format!("{self_check:?}")),
-        ("heartbeat", format!("{heartbeat:?}")),
-        ("where the status page is", format!("{:?}", status_page.as_ref().map(|page| &page.place))),
-        ("limits", format!("{:?}", (step_timeout, response_bytes, cleanup, shutdown_grace, extra_roots))),
-    ]
-}
-
-/// `2 canaries added, 1 removed, 30 kept`.
-fn difference(old: &Plan, new: &Plan) -> String {
-    let is_in = |plan: &Plan, id| plan.canaries.binary_search_by(|canary| canary.id.cmp(id)).is_ok();
-    let added = new.canaries.iter().filter(|canary| !is_in(old, &canary.id)).count();
-    let removed = old.canaries.iter().filter(|canary| !is_in(new, &canary.id)).count();
-    let plural = if added == 1 { "y" } else { "ies" };
-    format!("{added} canar{plural} added, {removed} removed, {} kept", new.canaries.len() - added)
-}
-
-/// `; probes added: a, b; removed: c`, or nothing.
-fn probes(old: &Plan, new: &Plan) -> String {
-    const NAMED: usize = 10;
-    let all = |plan: &Plan| plan.probes.iter().map(|probe| Arc::clone(&probe.name)).collect::<BTreeSet<_>>();
-    let (old, new) = (all(old), all(new));
-    let list = |how: &str, names: Vec<&Arc<str>>| {
-        let first = names.iter().take(NAMED).map(|name| &***name).collect::<Vec<_>>().join(", ");
-        match names.len() {
-            0 => String::new(),
-            1..=NAMED => format!("; probes {how}: {first}"),
-            more => format!("; probes {how}: {first} and {} more", more - NAMED),
-        }
-    };
-    list("added", new.difference(&old).collect()) + &list("removed", old.difference(&new).collect())
 }
 
 /// What the store keeps of a reload.

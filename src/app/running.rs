@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
@@ -11,28 +11,28 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
-use crate::alert::{AlertPart, AlertParts, Alerts, Paused};
+use crate::alert::{AlertParts, Alerts, Paused};
 use crate::fleet::{Answerer, DoAsked, Keeper};
-use crate::history::{Fleet, ReadError, Recorder, StartState, Store};
-use crate::outcome::{FanOut, LinkKey, OutcomeSink, Secrets};
-use crate::plan::{CanaryId, Fingerprints, ListenToken, Plan, Role, Service, StatusPlace};
+use crate::history::{Fleet, ReadError, StartState, Store};
+use crate::outcome::{FanOut, OutcomeSink, Secrets};
+use crate::plan::{CanaryId, Plan, Role, Service, StatusPlace};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Pause, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
     AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
-    RootKey, RouterState, Snapshots, StatusPages, SyncedPauses, Token, paused, restored_pauses, restored_root_key,
-    shared_root_key,
+    RootKey, RouterState, Snapshots, StatusPages, SyncedPauses, paused, restored_pauses,
 };
 
+use super::access::access;
 use super::certificates::CertificateSink;
 use super::following::Following;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
 use super::leaks::{self, Sweeping};
-use super::membership::Membership;
+use super::membership::{Joined, Membership, joined};
 use super::reload::ConfigWatcher;
-use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, fingerprints, log_missing_secrets};
+use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
 use super::storage::Sharing;
 use super::traces::{HeaderError, exporter};
@@ -309,49 +309,6 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     Ok(Begun { address, access, reloader })
 }
 
-/// What a process has that may begin to probe.
-struct Joined {
-    start_state: StartState,
-    membership: Option<Membership>,
-    part: AlertPart,
-    /// What other processes compare its configuration by.
-    in_force: Arc<RwLock<Fingerprints>>,
-}
-
-/// Waits for the region of this process, where it is one of a fleet. What the store remembers is read again then, since another instance
-/// has written meanwhile.
-async fn joined(
-    sharing: Sharing,
-    service: &Service,
-    store: &Arc<dyn Store>,
-    before: StartState,
-    started: &Started,
-) -> Result<Joined, StartError> {
-    let in_force = Arc::new(RwLock::new(fingerprints(service)));
-    let joined = |start_state, part| Joined { start_state, membership: None, part, in_force: Arc::clone(&in_force) };
-    let (fleet, journal, spool) = match sharing {
-        Sharing::Fleet { fleet, journal, spool } => (fleet, journal, spool),
-        Sharing::Own => return Ok(joined(before, AlertPart::Single)),
-        Sharing::Journal => return Ok(joined(alone(before), AlertPart::Alone)),
-    };
-    let Some(settings) = service.fleet.clone() else { return Ok(joined(before, AlertPart::Single)) };
-    // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
-    started.server.iter().for_each(|server| server.set_ready(true));
-    let membership = Membership::begin(fleet, settings, &service.plan, Arc::clone(&in_force)).await;
-    Membership::hand_in(&**store, journal.as_ref(), &spool).await;
-    let journal = journal.map(|journal| journal as Arc<dyn Recorder>);
-    let part = membership.part(store.clone(), journal).await.map_err(StartError::Store)?;
-    let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
-    Ok(Joined { start_state, membership: Some(membership), part: AlertPart::Fleet(part), in_force })
-}
-
-/// What a journal remembers. When this process was last there, only the store of the fleet knows, which finds the ticks that were missed.
-fn alone(journal: StartState) -> StartState {
-    metrics::gauge!("serinus_fleet_alone").set(1.0);
-    let states = journal.states.into_iter().filter(|state| !last_seen::KINDS.contains(&&*state.kind)).collect();
-    StartState { states, last_ticks: Vec::new(), ..journal }
-}
-
 /// Who is told of finished runs: the service's own parts first.
 fn with_own(
     others: Vec<Arc<dyn OutcomeSink>>,
@@ -378,38 +335,6 @@ fn heartbeat(
     let evaluates = membership.map(Membership::evaluates);
     let evaluates = move || evaluates.as_ref().is_none_or(|evaluates| evaluates());
     Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone(), evaluates))
-}
-
-/// Who may do what, and the key of links in pages.
-async fn access(
-    service: &Service,
-    secrets: &Secrets,
-    start_state: &StartState,
-    store: &Arc<dyn Store>,
-    fleet: Option<Arc<dyn Fleet>>,
-    hosts: &Arc<Hosts>,
-) -> Result<(Arc<AccessState>, LinkKey), StartError> {
-    let tokens = tokens(service, secrets)?;
-    let (root_key, new_key) = match (&service.listen.key, &fleet) {
-        (Some(name), _) => (key(name, secrets)?, None),
-        (None, Some(fleet)) => shared_root_key(&**fleet).await.map_err(StartError::Store)?,
-        (None, None) => restored_root_key(&start_state.states),
-    };
-    let links = root_key.links();
-    if let Some(commit) = new_key {
-        store.record(commit);
-    }
-    let access = AccessState::new(tokens, service.listen.proxies.clone(), root_key, Arc::clone(hosts));
-    Ok((Arc::new(access.in_fleet(fleet)), links))
-}
-
-/// The key that all instances have of the same secret.
-fn key(name: &Arc<str>, secrets: &Secrets) -> Result<RootKey, StartError> {
-    match secrets.get(name) {
-        Some(Ok(secret)) if secret.expose().chars().count() >= RootKey::SHORTEST => Ok(RootKey::of_secret(secret)),
-        Some(Ok(_)) => Err(StartError::ShortKey(Arc::clone(name))),
-        Some(Err(_)) | None => Err(StartError::Key(Arc::clone(name))),
-    }
 }
 
 /// The pauses that were kept, and the canaries of the whole fleet that they are about.
@@ -453,26 +378,6 @@ fn certificates(start_state: &StartState, store: &Arc<dyn Store>, now: SystemTim
         store.record(forgotten);
     }
     certificates
-}
-
-/// Tokens of fewer characters may be guessed. They are refused nowhere, as those who have them cannot change them at once.
-const SHORT_TOKEN: usize = 16;
-
-/// The tokens that guard the listener, each with its value as it is now.
-fn tokens(service: &Service, secrets: &Secrets) -> Result<Vec<Token>, StartError> {
-    let read = |token: &ListenToken| match secrets.get(&token.secret) {
-        Some(Ok(secret)) => {
-            if secret.expose().len() < SHORT_TOKEN {
-                tracing::warn!(
-                    token = &*token.name,
-                    "this token of [listen] has fewer than {SHORT_TOKEN} characters and may be guessed; `openssl rand -hex 16` makes one"
-                );
-            }
-            Ok(Token { name: Arc::clone(&token.name), role: token.role, secret: secret.clone() })
-        }
-        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(&token.secret))),
-    };
-    service.listen.tokens.iter().map(read).collect()
 }
 
 fn tracer(service: &Service, secrets: &Secrets, address: SocketAddr) -> Result<Option<Tracer>, StartError> {

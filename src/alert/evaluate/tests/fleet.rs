@@ -1,5 +1,6 @@
 //! Several processes, one a region: each reports, one evaluates, another takes over.
 
+mod alone;
 mod histories;
 
 use super::*;
@@ -434,38 +435,6 @@ fn an_incident_of_several_regions_goes_on_until_each_of_them_is_settled_whoever_
     assert!(bench.titles(Action::End).is_empty(), "{:?}", bench.heard);
     bench.dies("eu").at(420).take_over("us").mends(430, "p/ap").at(700);
     assert_eq!(bench.titles(Action::End).len(), bench.rings().len(), "{:?}", bench.heard);
-}
-
-#[test]
-fn a_region_that_is_alone_pages_under_its_own_keys_says_so_and_hands_over_when_it_is_back() {
-    let mut bench = three();
-    bench.is_cut_off("ap").at(100).is_alone("ap").breaks(110, "p/ap").at(200);
-    assert_eq!(bench.rings().len(), 1, "{:?}", bench.rings());
-    assert!(bench.rings()[0].contains("170 ap: p fails"), "{:?}", bench.rings());
-    assert!(bench.ids[0].starts_with("ring ap/probe/p/"), "{:?}", bench.ids);
-    bench.rejoins("ap").at(230);
-    let ends = bench.titles(Action::End);
-    assert_eq!(ends.len(), 1, "{:?}", bench.heard);
-    assert!(ends[0].contains("it continues as probe/p"), "{ends:?}");
-    assert_eq!(bench.rings().len(), 2, "the fleet tells of it from now on: {:?}", bench.rings());
-    assert!(bench.rings()[1].contains(" eu: p fails in ap"), "{:?}", bench.rings());
-    bench.mends(300, "p/ap").at(600);
-    assert_eq!(bench.titles(Action::End).len(), 2, "{:?}", bench.heard);
-    assert_eq!(bench.shared.fleet.remembered().incidents.len(), 1, "what it told alone is in no store");
-    // It is a part of the fleet as before.
-    bench.breaks(700, "p/ap").at(800);
-    assert_eq!(bench.rings().len(), 3, "{:?}", bench.rings());
-}
-
-#[test]
-fn what_failed_in_the_fleet_before_is_told_by_the_region_that_is_alone_too() {
-    let mut bench = three();
-    bench.breaks(0, "p/ap").at(100).is_cut_off("ap").at(160).is_alone("ap").at(200);
-    assert_eq!(bench.rings().len(), 2, "it cannot know what the others do: {:?}", bench.rings());
-    bench.mends(210, "p/ap").at(400);
-    assert!(bench.titles(Action::End).iter().any(|end| end.contains(" ap: ")), "{:?}", bench.heard);
-    bench.rejoins("ap").at(500);
-    assert_eq!(bench.titles(Action::End).len(), 2, "{:?}", bench.heard);
 }
 
 #[test]
