@@ -189,8 +189,7 @@ impl EventLoop {
                 let _ = reply.send((self.evaluator.status(now), self.evaluator.evaluates()));
             }
             Command::StatusOf(evaluation, reply) => {
-                let (remembered, facts) = &*evaluation;
-                let _ = reply.send(self.evaluator.status_of(remembered, facts.clone(), now));
+                let _ = reply.send(self.evaluator.status_of(&evaluation, now));
             }
             Command::Apply { plan, alerting, secrets, found } => {
                 let mended = self.mended(&alerting, &secrets);

@@ -22,8 +22,15 @@ use super::status::Status;
 /// Runs that may wait before some are dropped.
 const BEHIND: usize = 50_000;
 
-/// What whoever evaluates has written, and the facts of other regions.
-pub(super) type Evaluation = (StartState, Vec<FactView>);
+/// What a process that does not evaluate knows by the store.
+pub struct Evaluation {
+    /// What whoever evaluates has written.
+    pub remembered: StartState,
+    /// The facts of other regions.
+    pub facts: Vec<FactView>,
+    /// The regions that a process has spoken for, and how long ago.
+    pub heard: Vec<(Arc<str>, Duration)>,
+}
 
 /// What a process begins to evaluate with.
 pub(super) struct TakeOver {

@@ -57,6 +57,7 @@ pub mod view;
 
 pub use evaluate::{Backlog, Event};
 pub use fact::{Fact, FactKey, Failure, Objective, State};
+pub use inbox::Evaluation;
 pub use moment::Moment;
 pub use mute::{Acked, Closed, Mute, Mutes};
 pub use muting::Paused;

@@ -20,7 +20,7 @@ use super::FactKey;
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
 use super::event_loop::{BringForward, EventLoop, MaySend, Outputs, ROUND};
-use super::inbox::{Command, Inbox, TakeOver};
+use super::inbox::{Command, Evaluation, Inbox, TakeOver};
 use super::mute::{Acked, Closed, Mute};
 use super::muting::Paused;
 use super::status::Status;
@@ -65,7 +65,7 @@ pub enum AlertPart {
 }
 
 /// Reads what whoever evaluates has written.
-pub type ReadEvaluation = Arc<dyn Fn() -> ReadFuture<Arc<(StartState, Vec<FactView>)>> + Send + Sync>;
+pub type ReadEvaluation = Arc<dyn Fn() -> ReadFuture<Arc<Evaluation>> + Send + Sync>;
 
 /// What a process of a fleet starts with.
 pub struct FleetPart {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 
-use crate::alert::{AlertPart, Alerts, FleetPart};
-use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Spool, hand_in};
-use crate::history::{Epoch, FactView, Fleet, ReadError, Recorder, Recovery, StartState, Store};
+use crate::alert::{AlertPart, Alerts, Evaluation, FleetPart};
+use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Roster, Spool, hand_in};
+use crate::history::{Epoch, Fleet, ReadError, Recorder, Recovery, StartState, Store};
 use crate::plan::{Fingerprints, FleetSettings, Plan, Service};
 use crate::web::Others;
 
@@ -25,11 +25,10 @@ async fn read_evaluation(
 ) -> Result<Arc<Evaluation>, ReadError> {
     let remembered = recovery.start_state(SystemTime::now()).await?;
     let facts = fleet.facts().await?.facts.into_iter().filter(|fact| *fact.region != *own).collect();
-    Ok(Arc::new((remembered, facts)))
+    let probers = Roster::of(Vec::new(), &fleet.leases().await?).probers.into_iter();
+    let heard = probers.flat_map(|prober| prober.regions.into_iter().map(move |region| (region, prober.heard))).collect();
+    Ok(Arc::new(Evaluation { remembered, facts, heard }))
 }
-
-/// What whoever evaluates has written, and the facts of regions other than this process's.
-type Evaluation = (StartState, Vec<FactView>);
 
 /// What whoever evaluates had written lately, so that many who ask do not read it each.
 #[derive(Default)]

@@ -63,6 +63,11 @@ fn a_process_that_starts_while_the_database_is_away_probes_and_pages_alone_and_j
     let mut service = service(&server, &target, &pager).start();
     service.more(2.0, "maker", "passed");
     assert!(service.metric("serinus_fleet_alone", &[]) > 0.0);
+    assert!(
+        service.json("/api/v1/status")["fleet"]["trouble"].to_string().contains("by itself"),
+        "{}",
+        service.json("/api/v1/status")
+    );
     target.set("/shop", BROKEN);
     let page = pager.until("it tells by itself", told_alone);
     assert!(page.message["apart"].to_string().contains("another one may be paging"), "{}", page.message);

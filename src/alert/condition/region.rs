@@ -61,6 +61,11 @@ impl Regions {
         }
     }
 
+    /// Whether a process has spoken for a region, and is not missed since.
+    pub(super) fn is_heard_of(&self, region: &str) -> bool {
+        self.heard.get(region).is_some_and(|heard| heard.told && !heard.missed)
+    }
+
     fn fact(&self, region: &Arc<str>, heard: Duration, missed: bool) -> Fact {
         let well = Fact::well(FactKey::Region(Arc::clone(region)), Scope::Blind(Arc::clone(region)));
         let level = if self.warns { Level::Warn } else { Level::Page };

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Moment;
+use crate::alert::{Evaluation, Moment};
 use crate::history::{Epoch, FactRow, FactView, StartState};
 use crate::outcome::{RunReport, Trigger};
 use crate::plan::{Alerting, Plan};
 
-use super::super::condition::{Changed, Count};
+use super::super::condition::{Changed, Count, Input};
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::Unheard;
 use super::super::explain::Roots;
@@ -175,12 +175,14 @@ impl Evaluator {
     }
 
     /// How everything stands as whoever evaluates knows it, told by a process that only reports.
-    pub fn status_of(&mut self, remembered: &StartState, facts: Vec<FactView>, now: Moment) -> Status {
+    pub fn status_of(&mut self, known: &Evaluation, now: Moment) -> Status {
         if self.role != Role::Reports {
             return self.status(now);
         }
         let removals = self.removals.clone();
-        self.evaluate(Role::Evaluates(Epoch(0)), remembered, facts, now);
+        self.evaluate(Role::Evaluates(Epoch(0)), &known.remembered, known.facts.clone(), now);
+        // Who evaluates says which regions are missed; here they are only told apart from those that were never heard of.
+        let _missed = self.conditions.take(Input::RegionsHeard(&known.heard), now);
         let status = self.status(now);
         self.becomes(Role::Reports, now);
         self.removals = removals;

@@ -19,7 +19,6 @@ use super::super::tries::Action;
 use super::super::view::View;
 use super::super::{FactKey, message, metrics};
 use super::Evaluator;
-use super::fleet::Role;
 
 /// The JSON of an incident's row, with what readers of the store want to know without its members.
 #[derive(Debug, Serialize)]
@@ -189,7 +188,8 @@ impl Evaluator {
             let no_data = self.facts.get(&FactKey::NoData(canary.id.clone())).filter(|fact| fact.level().is_some());
             let without = no_data.or_else(|| self.facts.get(&region));
             // What other regions do not report is well, as long as somebody is heard of there.
-            let elsewhere = self.role != Role::Single && !self.probes_region(&canary.region.name) && without.is_none();
+            let region = &canary.region.name;
+            let elsewhere = !self.probes_region(region) && without.is_none() && self.conditions.is_heard_of(region);
             found.push(CanaryNow {
                 canary,
                 fact: self.facts.get(&FactKey::Canary(canary.id.clone())).map(|fact| &**fact),

@@ -18,6 +18,9 @@ pub(in crate::web) async fn fleet(Extension(api): Extension<ApiState>) -> Json<F
 impl Api {
     /// Who is in the fleet, as far as the store says; nothing where there is none.
     pub(in crate::web) async fn fleet_status(&self) -> Option<FleetStatus> {
+        if self.alerts.backlog().alone {
+            return Some(FleetStatus::alone());
+        }
         let others = self.others.as_ref()?;
         Some(match others.roster.get().await {
             Ok(roster) => FleetStatus::of(&roster, &self.plan(), &others.holder, now_ms()),

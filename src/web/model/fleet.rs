@@ -21,7 +21,7 @@ pub(in crate::web) struct FleetStatus {
     pub(in crate::web) regions: Vec<RegionStatus>,
     /// The processes: who evaluates first, then who probes, then who stands by; at most 500.
     pub(in crate::web) instances: Vec<InstanceStatus>,
-    /// Why who is there cannot be read now; the rest is empty then.
+    /// Why who is there cannot be read now, or that this process is alone; the rest is empty then.
     pub(in crate::web) trouble: Option<String>,
 }
 
@@ -84,6 +84,13 @@ impl FleetStatus {
         });
         let instances = roster.instances.iter().take(TOLD).map(|one| instance(one, roster, own, now_ms));
         Self { regions: regions.collect(), instances: instances.collect(), trouble: None }
+    }
+
+    /// Nobody is reached.
+    pub(in crate::web) fn alone() -> Self {
+        let trouble =
+            "the database of the fleet does not answer: this process tells by itself what fails in its region".to_owned();
+        Self { regions: Vec::new(), instances: Vec::new(), trouble: Some(trouble) }
     }
 
     /// Who is there cannot be read.

@@ -180,6 +180,11 @@ impl Conditions {
         out
     }
 
+    /// Whether a process has spoken for a region, and is not missed since.
+    pub fn is_heard_of(&self, region: &str) -> bool {
+        self.process.iter().any(|condition| matches!(condition, Condition::Region(regions) if regions.is_heard_of(region)))
+    }
+
     fn regions(&mut self) -> impl Iterator<Item = &mut Regions> {
         self.process.iter_mut().filter_map(|condition| match condition {
             Condition::Region(regions) => Some(&mut **regions),

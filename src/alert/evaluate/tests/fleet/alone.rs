@@ -33,3 +33,19 @@ fn what_failed_in_the_fleet_before_is_told_by_the_region_that_is_alone_too() {
     bench.rejoins("ap").at(500);
     assert_eq!(bench.titles(Action::End).len(), 2, "{:?}", bench.heard);
 }
+
+#[test]
+fn a_region_of_which_nothing_was_heard_yet_is_unknown_and_not_well() {
+    use crate::alert::status::Health;
+
+    let mut bench = three();
+    bench.pass("p/us").heard_of = ["eu", "us"].map(Arc::from).into();
+    bench.dies("eu").at(10).take_over("us").at(20);
+    let standing = |bench: &FleetBench| -> Vec<Health> {
+        let status = bench.processes[1].evaluator.as_ref().unwrap().status(moment_ms(bench.now, 0));
+        status.canaries.iter().map(|canary| canary.standing).collect()
+    };
+    assert_eq!(standing(&bench), [Health::Unknown, Health::Passing, Health::Passing], "ap, eu and us");
+    bench.heard_of.insert("ap".into());
+    assert_eq!(standing(bench.at(30)), [Health::Passing; 3]);
+}
