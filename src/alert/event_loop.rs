@@ -163,8 +163,7 @@ impl EventLoop {
 
     /// The effects so far. Nothing is made to be sent while this process may not speak for its fleet.
     fn finish(&mut self) -> Effects {
-        let may_send = self.outputs.may_send.as_ref().is_none_or(|may_send| may_send());
-        self.evaluator.set_may_send(may_send);
+        self.ask_whether_it_may_send();
         let effects = self.evaluator.finish(self.clock.now());
         let speaks_alone = self.evaluator.speaks_alone();
         if self.speaks_alone.swap(speaks_alone, Ordering::Relaxed) && !speaks_alone {
@@ -173,16 +172,23 @@ impl EventLoop {
         effects
     }
 
+    fn ask_whether_it_may_send(&mut self) {
+        let may_send = self.outputs.may_send.as_ref().is_none_or(|may_send| may_send());
+        self.evaluator.set_may_send(may_send);
+    }
+
     /// Handles a command. Returns the time that is left if it is to stop.
     fn open(&mut self, command: Command) -> Option<(Duration, oneshot::Sender<usize>)> {
         let now = self.clock.now();
         match command {
             Command::Event(event) => self.evaluator.take(event, now),
             Command::Acknowledge { incident, by, reason, reply } => {
+                self.ask_whether_it_may_send();
                 // The asker may be gone; likewise below.
                 let _ = reply.send(self.evaluator.acknowledge(&incident, &by, reason.as_deref(), now));
             }
             Command::Close { incident, by, why, reply } => {
+                self.ask_whether_it_may_send();
                 let _ = reply.send(self.evaluator.close(&incident, &by, &why, now));
             }
             Command::Status(reply) => {

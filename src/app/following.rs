@@ -1,7 +1,7 @@
 //! Pauses and mutes that were made on another process of the fleet hold here as well.
 //!
 //! Each process looks every second which of them are in the store. What differs from the look before was changed by somebody since, and
-//! is done here: what this process has not written yet is in neither look, and stays.
+//! is done here: what this process has not written yet is in neither look, and stays. What it cannot do yet is not taken as seen.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -46,10 +46,13 @@ async fn follow(fleet: Arc<dyn Fleet>, api: Weak<Api>) {
         let Some(api) = api.upgrade() else { return };
         // The first look finds what was there at the start, and what came since.
         let changed = changes(before.as_ref().unwrap_or(&Followed::new()), &now);
+        let mut taken = now;
         if !changed.is_empty() {
-            api.take_followed(changed);
+            for name in api.take_followed(changed) {
+                taken.remove(&name);
+            }
         }
-        before = Some(now);
+        before = Some(taken);
     }
 }
 

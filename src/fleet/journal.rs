@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::history::{Commit, LedgerView, OF_REGION, ReadError, StateRow, Store};
+use crate::history::{Commit, FOLLOWED, LedgerView, OF_REGION, ReadError, StateRow, Store};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
 /// How long the store of the fleet may take to write an intent down before the journal does.
@@ -98,8 +98,8 @@ pub async fn is_anything_open(journal: &dyn Store) -> bool {
 }
 
 /// Hands what an earlier process left in its journal to the store of the fleet, under the region's lease, and takes it out of the
-/// journal once it is written: first what is to be cleaned up, then how the rules of its canaries stood. Returns how many cleanups
-/// there were.
+/// journal once it is written: first what is to be cleaned up, then how the rules of its canaries stood, and what people paused and
+/// muted. Returns how many cleanups there were.
 ///
 /// # Errors
 /// Where the journal cannot be read. Where the store does not take it, it stays in the journal, and is handed in at the next start.
@@ -117,7 +117,8 @@ pub async fn hand_in(journal: &dyn Store, store: &dyn Store) -> Result<usize, Re
     let count = intents.len();
     let rows = |json: bool| {
         let rows = states.iter().filter_map(|state| {
-            let kind = OF_REGION.into_iter().find(|kind| *kind == state.kind && !OF_PROCESS.contains(kind))?;
+            let kinds = OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED);
+            let kind = kinds.into_iter().find(|kind| *kind == state.kind)?;
             Some(StateRow { kind, key: state.key.clone(), json: json.then(|| state.json.clone()) })
         });
         Commit { states: rows.collect(), ..Commit::default() }

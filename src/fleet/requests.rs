@@ -2,9 +2,11 @@
 //!
 //! It knows nothing of what is asked: whoever starts it hands in what does it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -16,6 +18,9 @@ use super::watch::LeaseWatch;
 
 /// How often it is looked what is asked. Somebody waits for the answer.
 const LOOK: Duration = Duration::from_millis(400);
+
+/// How long what was asked may take; whoever asked does not wait as long.
+const DONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Does what is asked, in JSON, and answers in JSON.
 pub type DoAsked = Arc<dyn Fn(String) -> BoxFuture<'static, String> + Send + Sync>;
@@ -57,7 +62,12 @@ impl Answerer {
         }
         let holder = &self.member.holder;
         for asked in self.member.fleet.take_requests(own, holder.clone()).await? {
-            let answer = does(asked.json).await;
+            // Whoever asked is told that it may have been done; nobody else waits for it.
+            let done = tokio::time::timeout(DONE_WITHIN, AssertUnwindSafe(does(asked.json)).catch_unwind()).await;
+            let Ok(Ok(answer)) = done else {
+                tracing::error!(request = asked.id, "what was asked panicked, or did not end; the former is a defect");
+                continue;
+            };
             match self.member.fleet.answer(asked.id.clone(), holder.clone(), answer).await {
                 Ok(true) => {}
                 Ok(false) => {

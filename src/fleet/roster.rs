@@ -121,7 +121,7 @@ impl Instance {
 pub struct RosterReader {
     fleet: Arc<dyn Fleet>,
     /// When it was asked for last, whether it was answered or not, and the last answer.
-    known: Mutex<Option<(Instant, Arc<Roster>)>>,
+    known: Mutex<Option<(Instant, Option<Arc<Roster>>)>>,
 }
 
 impl RosterReader {
@@ -137,11 +137,12 @@ impl RosterReader {
     pub async fn get(&self) -> Result<Arc<Roster>, ReadError> {
         let mut known = self.known.lock().await;
         if let Some((_, roster)) = known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            return Ok(Arc::clone(roster));
+            let unread = || ReadError::Unreadable { store: "of the fleet".to_owned(), source: "it did not answer a moment ago".into() };
+            return roster.clone().ok_or_else(unread);
         }
-        let roster = Arc::new(read(&*self.fleet).await?);
-        *known = Some((Instant::now(), Arc::clone(&roster)));
-        Ok(roster)
+        let roster = read(&*self.fleet).await.map(Arc::new);
+        *known = Some((Instant::now(), roster.as_ref().ok().cloned()));
+        roster
     }
 }
 

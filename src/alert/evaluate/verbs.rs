@@ -12,7 +12,8 @@ use super::Evaluator;
 impl Evaluator {
     /// Acknowledges an incident, named by its id, a key or its scope.
     pub fn acknowledge(&mut self, name: &str, by: &str, reason: Option<&str>, now: Moment) -> Acked {
-        if !self.evaluates() {
+        // Without a certain lease it would be done here, and another process would ring on.
+        if !self.evaluates() || !self.sends() {
             return Acked::Elsewhere;
         }
         let Some(scope) = self.named(name) else { return Acked::Unknown };
@@ -38,7 +39,8 @@ impl Evaluator {
     /// Closes an incident: members that are muted or without data become well.
     pub fn close(&mut self, name: &str, by: &str, why: &str, now: Moment) -> Closed {
         const NAMED: usize = 20;
-        if !self.evaluates() {
+        // Without a certain lease it would be done here, and another process would ring on.
+        if !self.evaluates() || !self.sends() {
             return Closed::Elsewhere;
         }
         let Some(scope) = self.named(name) else { return Closed::Unknown };

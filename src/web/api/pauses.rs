@@ -56,23 +56,27 @@ pub fn restored_pauses(states: &[RestoredState], plan: &Plan, now: SystemTime) -
 pub struct SyncedPauses(Mutex<HashMap<CanaryId, Paused>>);
 
 impl Api {
-    /// Takes what was changed on another process of the fleet: kinds, keys, and what holds now, if anything.
-    pub(crate) fn take_followed(&self, changed: Vec<(String, String, Option<String>)>) {
+    /// Takes what was changed on another process of the fleet: kinds, keys, and what holds now, if anything. Returns the pauses of what
+    /// this process does not know yet, which are to be told again: its probes may be those of before a roll-out.
+    pub(crate) fn take_followed(&self, changed: Vec<(String, String, Option<String>)>) -> Vec<(String, String)> {
         let plan = self.plan();
+        let mut unknown = Vec::new();
         for (kind, key, json) in changed {
-            if kind == KIND {
-                self.take_pause(&plan, &key, json);
-            } else {
+            if kind != KIND {
                 self.mutes.take(&key, json.as_deref());
+            } else if !self.take_pause(&plan, &key, json) {
+                unknown.push((kind, key));
             }
         }
         self.sync_pauses();
         self.sync_mutes();
+        unknown
     }
 
-    fn take_pause(&self, plan: &Plan, key: &str, json: Option<String>) {
+    /// Returns whether it is known what is paused.
+    fn take_pause(&self, plan: &Plan, key: &str, json: Option<String>) -> bool {
         let pauses = self.scheduler.pauses();
-        let Some(target) = names::target(plan, key) else { return };
+        let Some(target) = names::target(plan, key) else { return false };
         let state = json.map(|json| RestoredState { kind: KIND.to_owned(), key: key.to_owned(), json });
         match state.and_then(|state| restored_pauses(&[state], plan, SystemTime::now()).pop()) {
             // It may be this process's own.
@@ -82,6 +86,7 @@ impl Api {
                 pauses.resume(&target);
             }
         }
+        true
     }
 
     /// Tells alerting which canaries are paused now, if that changed: somebody paused or resumed, a pause ended by

@@ -108,7 +108,8 @@ impl Others {
         // What cannot be taken back runs out by itself, and is told as uncertain.
         let withdrawn = self.fleet.withdraw(ids.clone()).await;
         match self.fleet.answers(ids.clone()).await {
-            Ok(states) if withdrawn.is_ok() => states.into_iter().map(Some).collect(),
+            // A request that the store has not confirmed may still come to it.
+            Ok(states) if withdrawn.is_ok() && asked.is_ok() => states.into_iter().map(Some).collect(),
             Ok(_) | Err(_) => ids.iter().map(|_| None).collect(),
         }
     }
