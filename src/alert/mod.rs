@@ -55,6 +55,7 @@ mod testing;
 pub mod tries;
 pub mod view;
 
+pub use condition::fails_since;
 pub use evaluate::{Backlog, Event};
 pub use fact::{Fact, FactKey, Failure, Objective, State};
 pub use inbox::Evaluation;

@@ -60,8 +60,12 @@ pub enum AlertPart {
     Single,
     /// It is one of a fleet.
     Fleet(FleetPart),
-    /// It is one of a fleet whose store it has not reached yet: it tells what fails in its region. `store` is its journal.
-    Alone,
+    /// It is one of a fleet whose store it has not reached yet: it tells what fails in its region. `store` is its journal. Where the
+    /// store is there already, it only ends what an earlier process told.
+    Alone {
+        /// Whether it is.
+        is_reached: bool,
+    },
 }
 
 /// Reads what whoever evaluates has written.
@@ -114,7 +118,7 @@ impl Alerts {
             secrets: Arc::new(RwLock::new(Arc::clone(&parts.secrets))),
             read: match &parts.part {
                 AlertPart::Fleet(fleet) => Some(Arc::clone(&fleet.read)),
-                AlertPart::Single | AlertPart::Alone => None,
+                AlertPart::Single | AlertPart::Alone { .. } => None,
             },
             bring_forward: Arc::default(),
         };
@@ -142,8 +146,12 @@ impl Alerts {
                     (Evaluator::in_fleet(&plan, &alerting, &remembered, reported, clock.now()), Some(may_send), journal)
                 }
                 AlertPart::Single => (Evaluator::new(&plan, &alerting, &remembered, clock.now()), None, None),
-                AlertPart::Alone => {
-                    (Evaluator::starting_alone(&plan, &alerting, &remembered, clock.now()), None, Some(Arc::clone(&store)))
+                AlertPart::Alone { is_reached } => {
+                    let mut evaluator = Evaluator::starting_alone(&plan, &alerting, &remembered, clock.now());
+                    if is_reached {
+                        evaluator.rejoins(clock.now());
+                    }
+                    (evaluator, None, Some(Arc::clone(&store)))
                 }
             };
             if let Some(links) = links {

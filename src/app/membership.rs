@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::FutureExt as _;
 
 use crate::alert::{AlertPart, Alerts, Evaluation, FleetPart};
-use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Roster, Spool, hand_in};
+use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Roster, hand_in_cleanups, hand_in_states};
 use crate::history::{Epoch, Fleet, ReadError, Recorder, Recovery, StartState, Store};
 use crate::plan::{Fingerprints, FleetSettings, Plan, Service};
 use crate::web::Others;
@@ -71,13 +71,13 @@ impl Membership {
         settings: FleetSettings,
         plan: &Plan,
         in_force: Arc<RwLock<Fingerprints>>,
-    ) -> Self {
+    ) -> Result<Self, ReadError> {
         let regions = plan.regions.iter().map(|region| Arc::clone(&region.name)).collect();
         let member = Member::new(Arc::clone(&fleet), &settings, regions, in_force);
         let announcing = member.announce();
-        let region = member.wait_for_region().await;
+        let region = member.wait_for_region(settings.alone_after).await?;
         let evaluator = member.watch();
-        Self { member, announcing, fleet, settings, region, evaluator }
+        Ok(Self { member, announcing, fleet, settings, region, evaluator })
     }
 
     /// What alerting starts with.
@@ -102,21 +102,6 @@ impl Membership {
     pub(super) fn evaluates(&self) -> impl Fn() -> bool + Send + Sync + Clone + 'static {
         let evaluator = self.evaluator.clone();
         move || evaluator.is_certain(Instant::now(), SystemTime::now())
-    }
-
-    /// Hands in what this process, or one before it, could not write to the store when it came up.
-    pub(super) async fn hand_in(store: &dyn Store, journal: Option<&Arc<dyn Store>>, spool: &Spool) {
-        if let Some(journal) = journal {
-            match hand_in(&**journal, store).await {
-                Ok(0) => {}
-                Ok(cleanups) => tracing::info!(cleanups, "what was left in the journal to be cleaned up is in the store"),
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::error!(error, "the journal cannot be read; what an earlier process left there stays there");
-                }
-            }
-        }
-        spool.hand_in(store).await;
     }
 
     /// The other processes, as this one asks them, and who does what they ask of this one.
@@ -156,17 +141,36 @@ pub(super) async fn joined(
     let (fleet, journal, spool) = match sharing {
         Sharing::Fleet { fleet, journal, spool } => (fleet, journal, spool),
         Sharing::Own => return Ok(joined(before, AlertPart::Single)),
-        Sharing::Journal => return Ok(joined(alone(before), AlertPart::Alone)),
+        Sharing::Journal { is_reached } => return Ok(joined(alone(before), AlertPart::Alone { is_reached })),
     };
     let Some(settings) = service.fleet.clone() else { return Ok(joined(before, AlertPart::Single)) };
     // One that stands by is as ready as it can be: a roll-out goes on, and ends the instance that it waits for.
     started.server.iter().for_each(|server| server.set_ready(true));
-    let membership = Membership::begin(fleet, settings, &service.plan, Arc::clone(&in_force)).await;
-    Membership::hand_in(&**store, journal.as_ref(), &spool).await;
+    let journalled = journal.as_deref().map(|journal| (journal, &**store));
+    if let Some((journal, store)) = journalled {
+        match hand_in_cleanups(journal, store).await {
+            Ok(0) => {}
+            Ok(cleanups) => tracing::info!(cleanups, "what was left in the journal to be cleaned up is in the store"),
+            Err(error) => unreadable(&error),
+        }
+    }
+    let membership = Membership::begin(fleet, settings, &service.plan, Arc::clone(&in_force)).await.map_err(StartError::Store)?;
+    let remembered = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
+    if let Some((journal, store)) = journalled
+        && let Err(error) = hand_in_states(journal, store, &remembered).await
+    {
+        unreadable(&error);
+    }
+    spool.hand_in(&**store, &remembered.last_ticks).await;
     let journal = journal.map(|journal| journal as Arc<dyn Recorder>);
     let part = membership.part(store.clone(), journal).await.map_err(StartError::Store)?;
     let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
     Ok(Joined { start_state, membership: Some(membership), part: AlertPart::Fleet(part), in_force })
+}
+
+fn unreadable(error: &ReadError) {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(error, "the journal cannot be read; what an earlier process left there stays there");
 }
 
 /// What a journal remembers. When this process was last there, only the store of the fleet knows, which finds the ticks that were missed.

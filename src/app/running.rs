@@ -266,7 +266,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         scheduler.pauses().pause(pause);
     }
     let active = ActiveConfig::new(&service, hosts, Arc::clone(&status_page), in_force);
-    jobs.extend([maintain_metrics(&telemetry), storage::housekeeping(&store)]);
+    jobs.extend(maintenance(&telemetry, &store, started));
     let sweeping = engine
         .map(|engine| Sweeping::new(engine, store.clone(), Arc::clone(&active.plan), alerts.clone(), Arc::clone(&telemetry)));
     jobs.extend(sweeping.as_ref().map(Sweeping::job));
@@ -408,6 +408,12 @@ fn pauses_that_end(api: &Arc<Api>) -> Job {
         spawn_blocking(move || api.iter().for_each(tell)).map(drop).boxed()
     };
     Job { name: "pauses", cron: "*/5 * * * * *", run: Arc::new(run) }
+}
+
+/// Keeping metrics, the store and the journal within bounds.
+fn maintenance(telemetry: &Arc<Telemetry>, store: &Arc<dyn Store>, started: &Started) -> Vec<Job> {
+    let stores = [Some(store), started.journal.as_ref()];
+    stores.into_iter().flatten().map(storage::housekeeping).chain([maintain_metrics(telemetry)]).collect()
 }
 
 fn maintain_metrics(telemetry: &Arc<Telemetry>) -> Job {

@@ -55,8 +55,12 @@ pub enum Sharing {
         /// What this one ran before it reached the store.
         spool: Arc<Spool>,
     },
-    /// It is the journal of a process of a fleet, which has not reached the store of the fleet yet.
-    Journal,
+    /// It is the journal of a process of a fleet, which has not reached the store of the fleet yet, or first ends what an earlier process
+    /// told alone.
+    Journal {
+        /// Whether the store of the fleet answers.
+        is_reached: bool,
+    },
 }
 
 impl Sharing {
@@ -64,7 +68,7 @@ impl Sharing {
     pub(super) fn fleet(&self) -> Option<Arc<dyn Fleet>> {
         match self {
             Self::Fleet { fleet, .. } => Some(Arc::clone(fleet)),
-            Self::Own | Self::Journal => None,
+            Self::Own | Self::Journal { .. } => None,
         }
     }
 
@@ -72,7 +76,7 @@ impl Sharing {
     pub(super) fn journal(&self) -> Option<Arc<dyn Store>> {
         match self {
             Self::Fleet { journal, .. } => journal.clone(),
-            Self::Own | Self::Journal => None,
+            Self::Own | Self::Journal { .. } => None,
         }
     }
 
@@ -100,7 +104,7 @@ impl OpenedStore {
         let sharing = match self.sharing {
             Sharing::Fleet { fleet, .. } => Sharing::Fleet { fleet, journal, spool: Arc::clone(spool) },
             Sharing::Own => Sharing::Own,
-            Sharing::Journal => Sharing::Journal,
+            Sharing::Journal { is_reached } => Sharing::Journal { is_reached },
         };
         Self { sharing, ..self }
     }

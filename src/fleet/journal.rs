@@ -7,13 +7,14 @@
 //! It never decides what is cleaned up, and nothing is read from it while a process runs.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::history::{Commit, FOLLOWED, LedgerView, OF_REGION, ReadError, StateRow, Store};
+use crate::alert::fails_since;
+use crate::history::{Commit, FOLLOWED, LedgerView, OF_REGION, ReadError, RestoredState, StartState, StateRow, Store};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
 /// How long the store of the fleet may take to write an intent down before the journal does.
@@ -37,8 +38,8 @@ impl JournalledLedger {
         Self { store, journal, kept: Arc::default() }
     }
 
-    fn keeps(&self, id: &str) -> bool {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    fn kept(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes into the journal what the store has not written yet, and takes it out once it has.
@@ -48,14 +49,14 @@ impl JournalledLedger {
         durable: BoxFuture<'static, Result<(), LedgerUnavailable>>,
     ) -> Result<(), LedgerUnavailable> {
         let id = entry.id.clone();
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         self.journal.intend(entry).await?;
+        self.kept().insert(id.clone());
         tokio::spawn(async move {
             // Where it never will, because another process has the region, the next start hands it in.
             if durable.await.is_ok() {
                 self.journal.ended(&id, LedgerEnd::Gone);
+                self.kept().remove(&id);
             }
-            self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
         Ok(())
     }
@@ -75,14 +76,15 @@ impl Ledger for JournalledLedger {
     }
 
     fn created(&self, id: &str, names: serde_json::Value) {
-        if self.keeps(id) {
+        if self.kept().contains(id) {
             self.journal.created(id, names.clone());
         }
         self.store.created(id, names);
     }
 
     fn ended(&self, id: &str, end: LedgerEnd) {
-        if self.keeps(id) {
+        let kept = if matches!(end, LedgerEnd::Gone) { self.kept().remove(id) } else { self.kept().contains(id) };
+        if kept {
             self.journal.ended(id, end.clone());
         }
         self.store.ended(id, end);
@@ -97,47 +99,75 @@ pub async fn is_anything_open(journal: &dyn Store) -> bool {
         || !left.tries.is_empty()
 }
 
-/// Hands what an earlier process left in its journal to the store of the fleet, under the region's lease, and takes it out of the
-/// journal once it is written: first what is to be cleaned up, then how the rules of its canaries stood, and what people paused and
-/// muted. Returns how many cleanups there were.
+/// How long the store may take to write what is handed in; what it has not written then stays in the journal.
+const HANDED_IN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Hands the cleanups that an earlier process left in its journal to the store of the fleet, and takes them out of the journal once they
+/// are written: whoever probes the region does them, also while this process stands by. Returns how many there were.
 ///
 /// # Errors
-/// Where the journal cannot be read. Where the store does not take it, it stays in the journal, and is handed in at the next start.
-pub async fn hand_in(journal: &dyn Store, store: &dyn Store) -> Result<usize, ReadError> {
-    let ledger = journal.ledger().await?;
-    let states = journal.start_state(SystemTime::now()).await?.states;
+/// Where the journal cannot be read. What the store does not take stays in the journal, and is handed in at the next start.
+pub async fn hand_in_cleanups(journal: &dyn Store, store: &dyn Store) -> Result<usize, ReadError> {
     let mut intents = Vec::new();
-    for LedgerView { entry, given_up, message } in ledger.entries {
+    for LedgerView { entry, given_up, message } in journal.ledger().await?.entries {
         let id = entry.id.clone();
         intents.push((id.clone(), store.intend(entry)));
         if given_up {
             store.ended(&id, LedgerEnd::GivenUp { message: message.unwrap_or_default() });
         }
     }
-    let count = intents.len();
-    let rows = |json: bool| {
-        let rows = states.iter().filter_map(|state| {
-            let kinds = OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED);
-            let kind = kinds.into_iter().find(|kind| *kind == state.kind)?;
-            Some(StateRow { kind, key: state.key.clone(), json: json.then(|| state.json.clone()) })
-        });
-        Commit { states: rows.collect(), ..Commit::default() }
-    };
-    let handed = rows(true);
-    if count == 0 && handed.states.is_empty() {
-        return Ok(0);
-    }
-    if store.commit(handed).await.is_err() {
-        tracing::error!("what is in the journal could not be handed in, and stays there: another instance has the region");
-        return Ok(0);
-    }
-    journal.record(rows(false));
+    let mut count = 0;
+    let until = tokio::time::Instant::now() + HANDED_IN_WITHIN;
     for (id, taken) in intents {
-        if taken.await.is_ok() {
+        if tokio::time::timeout_at(until, taken).await.is_ok_and(|taken| taken.is_ok()) {
             journal.ended(&id, LedgerEnd::Gone);
+            count += 1;
         }
     }
     Ok(count)
+}
+
+/// Hands in what of an earlier process's time alone still counts, under the region's lease: the canaries that failed then, unless another
+/// process has probed since or the store knows of it, and what people paused and muted. The journal forgets it, and the rest of how
+/// rules stood, which began from nothing there: the store has it over the whole time.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: &StartState) -> Result<(), ReadError> {
+    let left = journal.start_state(SystemTime::now()).await?.states;
+    let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED);
+    let mut forgotten = Commit::default();
+    let mut handed = Commit::default();
+    for RestoredState { kind, key, json } in left {
+        let Some(kind) = kinds().find(|known| *known == kind) else { continue };
+        forgotten.states.push(StateRow { kind, key: key.clone(), json: None });
+        if FOLLOWED.contains(&kind) || (kind == CANARY && still_fails(&key, &json, remembered)) {
+            handed.states.push(StateRow { kind, key, json: Some(json) });
+        }
+    }
+    if forgotten.states.is_empty() {
+        return Ok(());
+    }
+    match tokio::time::timeout(HANDED_IN_WITHIN, store.commit(handed)).await {
+        Ok(Ok(())) => journal.record(forgotten),
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!("what failed while this process was alone could not be handed in; the next runs show it");
+        }
+    }
+    Ok(())
+}
+
+/// The kind of rows of canaries.
+const CANARY: &str = "canary";
+
+/// Whether a canary failed alone, and the store knows nothing later and nothing of it.
+fn still_fails(canary: &str, json: &str, remembered: &StartState) -> bool {
+    let known = remembered.states.iter().find(|state| state.kind == CANARY && state.key == canary);
+    let ticked = remembered.last_ticks.iter().filter(|tick| tick.canary == canary).map(|tick| tick.due_ms).max();
+    fails_since(json, known.map(|known| &*known.json), ticked).unwrap_or_else(|error| {
+        tracing::error!(canary, %error, "how a canary stood while this process was alone cannot be read");
+        false
+    })
 }
 
 #[cfg(test)]

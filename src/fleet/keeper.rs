@@ -62,6 +62,8 @@ impl Keeper {
             skew: ClockSkew::default(),
             differing: Differing::default(),
             failing: None,
+            unread: None,
+            region_lost: false,
             alone: None,
             trouble: false,
             parts,
@@ -109,6 +111,9 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// How long it may take until what a process handed to the store while it was away is written.
 const CATCHES_UP: Duration = Duration::from_secs(2);
 
+/// How long a process that was alone keeps the evaluator's lease for the time when it has ended what it told.
+const HOLDS: Duration = Duration::from_secs(4);
+
 /// How long a process whose region was taken over meanwhile goes on, to end what it told alone.
 const ENDS: Duration = Duration::from_secs(20);
 
@@ -125,6 +130,10 @@ struct Rounds {
     differing: Differing,
     /// Since when no question was answered, or nothing could be written.
     failing: Option<Instant>,
+    /// Since when what the fleet knows cannot be read in time to evaluate it.
+    unread: Option<Instant>,
+    /// Whether another process has this one's region.
+    region_lost: bool,
     /// Whether this process is alone, or reaches the others again and since when.
     alone: Option<Alone>,
     /// Whether it was said that the store does not answer.
@@ -158,7 +167,9 @@ impl Rounds {
 
     /// Goes on alone where the store has not answered, or taken anything, for long, and joins the others when it does.
     async fn mind_the_others(&mut self, now: Instant) {
-        let long = self.failing.is_some_and(|since| now.duration_since(since) >= self.parts.alone_after);
+        // Where another process has the region nothing is written any more, and there is nothing to wait for.
+        let since = self.failing.or(self.unread).filter(|_| !self.region_lost);
+        let long = since.is_some_and(|since| now.duration_since(since) >= self.parts.alone_after);
         let alone = self.alone;
         match alone {
             None | Some(Alone::Back(_)) if long => {
@@ -167,7 +178,7 @@ impl Rounds {
                 );
                 self.evaluates = None;
                 self.parts.evaluator.lose();
-                self.parts.alerts.alone(now.duration_since(self.failing.unwrap_or(now)));
+                self.parts.alerts.alone(now.duration_since(since.unwrap_or(now)));
                 self.alone = Some(Alone::Cut);
             }
             Some(Alone::Cut) if self.failing.is_none() && self.has_caught_up().await && self.is_evaluated().await => {
@@ -202,7 +213,7 @@ impl Rounds {
             self.region().await?;
         }
         let pause = if self.evaluates.is_some() { renewal } else { ASK };
-        if !matches!(self.alone, Some(Alone::Cut)) && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
+        if self.may_evaluate_soon() && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
             self.evaluator_asked = Some(Instant::now());
             self.evaluator().await?;
         }
@@ -215,6 +226,20 @@ impl Rounds {
             self.bring_facts().await?;
         }
         Ok(())
+    }
+
+    /// Whether this process asks for the evaluator's lease: one that still ends what it told alone leaves it to others after a moment.
+    fn may_evaluate_soon(&self) -> bool {
+        match self.alone {
+            None => true,
+            Some(Alone::Cut) => false,
+            Some(Alone::Back(_)) => !self.alone_for(HOLDS),
+        }
+    }
+
+    /// Whether the others have been reached again for so long, and this process still ends what it told alone.
+    fn alone_for(&self, long: Duration) -> bool {
+        matches!(self.alone, Some(Alone::Back(since)) if since.elapsed() >= long)
     }
 
     /// The store refuses what is written under an earlier epoch, which says for certain that another process has the lease.
@@ -238,13 +263,16 @@ impl Rounds {
 
     /// Another process probes this region. What this one told alone is ended first.
     fn lose_region(&mut self) {
-        let ends = match self.alone {
-            Some(Alone::Cut) => true,
-            Some(Alone::Back(since)) => since.elapsed() < ENDS,
-            None => false,
-        };
-        if !ends {
-            self.lost.send_replace(true);
+        self.region_lost = true;
+        match self.alone {
+            Some(Alone::Cut) => {
+                self.parts.alerts.rejoin();
+                self.alone = Some(Alone::Back(Instant::now()));
+            }
+            Some(Alone::Back(since)) if since.elapsed() < ENDS => {}
+            Some(Alone::Back(_)) | None => {
+                self.lost.send_replace(true);
+            }
         }
     }
 
@@ -252,17 +280,22 @@ impl Rounds {
         let (answer, asked, wall) = self.ask(LeaseName::Evaluator).await?;
         match answer {
             // It is renewed for this process, which begins once it has ended what it told alone.
-            LeaseAnswer::Held(_) if self.alone.is_some() => {}
+            LeaseAnswer::Held(_) if self.alone.is_some() => {
+                if self.alone_for(HOLDS.saturating_sub(ASK)) {
+                    self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await?;
+                }
+            }
             LeaseAnswer::Held(epoch) => {
                 if self.evaluates.is_none_or(|(known, _)| known != epoch) {
                     self.take_over(epoch).await?;
                 }
                 if self.evaluates.is_some() {
+                    self.unread = None;
                     self.parts.evaluator.confirm(asked, wall);
                 }
             }
             LeaseAnswer::HeldBy { .. } if self.evaluates.is_some() => self.stand_down(),
-            LeaseAnswer::HeldBy { .. } => {}
+            LeaseAnswer::HeldBy { .. } => self.unread = None,
         }
         Ok(())
     }
@@ -284,6 +317,7 @@ impl Rounds {
         // Leases have to be renewed meanwhile. Who cannot read in time lets somebody else try.
         let Ok(Ok((remembered, page))) = tokio::time::timeout(self.parts.member.lasts / 2, read).await else {
             tracing::warn!("what the fleet knows cannot be read in time: another process may evaluate");
+            self.unread.get_or_insert_with(Instant::now);
             return self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await;
         };
         let own = &*self.parts.member.name;

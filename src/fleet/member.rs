@@ -70,23 +70,29 @@ impl Member {
 
     /// Waits until this process has its region's lease, and writes under it from then on. While another process has it, this one stands
     /// by.
-    pub async fn wait_for_region(&self) -> Epoch {
+    ///
+    /// # Errors
+    /// Where the store has not answered for so long: nobody knows then whether another process is there.
+    pub async fn wait_for_region(&self, patience: Duration) -> Result<Epoch, ReadError> {
         let mut told = false;
+        let mut failing: Option<Instant> = None;
         loop {
             let asked = (Instant::now(), SystemTime::now());
             match self.take(self.region()).await {
                 Ok((LeaseAnswer::Held(epoch), _)) => {
                     self.fleet.hold_region(epoch);
                     tracing::info!(region = &*self.name, epoch = epoch.0, after = ?asked.0.elapsed(), "this process probes its region");
-                    return epoch;
+                    return Ok(epoch);
                 }
                 Ok((LeaseAnswer::HeldBy { holder, .. }, _)) => {
                     if !told {
                         tracing::info!(region = &*self.name, holder, "another instance probes this region; this one stands by");
                     }
-                    told = true;
+                    (told, failing) = (true, None);
                 }
+                Err(error) if failing.is_some_and(|since| since.elapsed() >= patience) => return Err(error),
                 Err(error) => {
+                    failing.get_or_insert_with(Instant::now);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "the lease of the region cannot be asked for; it is tried again"

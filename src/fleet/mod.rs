@@ -33,7 +33,7 @@ mod spool;
 mod watch;
 
 pub use instance::{Announcing, InstanceInfo, differing};
-pub use journal::{JournalledLedger, hand_in, is_anything_open};
+pub use journal::{JournalledLedger, hand_in_cleanups, hand_in_states, is_anything_open};
 pub use keeper::{Keeper, KeeperParts};
 pub use member::Member;
 pub use requests::{Answerer, Answering, DoAsked};

@@ -137,7 +137,8 @@ impl RosterReader {
     pub async fn get(&self) -> Result<Arc<Roster>, ReadError> {
         let mut known = self.known.lock().await;
         if let Some((_, roster)) = known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            let unread = || ReadError::Unreadable { store: "of the fleet".to_owned(), source: "it did not answer a moment ago".into() };
+            let unread =
+                || ReadError::Unreadable { store: "of the fleet".to_owned(), source: "it did not answer a moment ago".into() };
             return roster.clone().ok_or_else(unread);
         }
         let roster = read(&*self.fleet).await.map(Arc::new);

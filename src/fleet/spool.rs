@@ -3,16 +3,21 @@
 //! Owns the bound: the oldest passed runs go first, and then the oldest of all. What went is counted as the store counts it. It is in
 //! memory: a crash loses it. How the rules of the canaries stood is in the journal.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use metrics::counter;
 
-use crate::history::{Commit, Record, Store};
+use crate::base::time::epoch_ms;
+use crate::history::{Commit, Record, RestoredTick, Store};
 use crate::outcome::{CleanupReport, OutcomeSink, RunReport, Trigger, Verdict};
 
 /// Runs that are kept: an hour of a thousand canaries that run every four seconds.
 const RUNS: usize = 20_000;
+
+/// How long a start waits for it to be written; the store writes it later otherwise.
+const WITHIN: Duration = Duration::from_secs(10);
 
 /// Counts what could not be kept while the store was away.
 const DROPPED: &str = "serinus_store_dropped_total";
@@ -29,26 +34,32 @@ struct Spooled {
 }
 
 impl Spool {
-    /// Hands everything to the store; resolves when it is written.
-    pub async fn hand_in(&self, store: &dyn Store) {
+    /// Hands it to the store, but for ticks that another process has run; resolves when it is written.
+    pub async fn hand_in(&self, store: &dyn Store, last_ticks: &[RestoredTick]) {
         let Spooled { passed, others, cleanups } = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if passed.is_empty() && others.is_empty() {
-            return;
-        }
-        let count = passed.len() + others.len();
+        let ticked: HashMap<(&str, u32), i64> = last_ticks.iter().map(|tick| ((&*tick.canary, tick.slot), tick.due_ms)).collect();
+        let is_later = |report: &Arc<RunReport>| {
+            let known = ticked.get(&(report.canary.id.as_str(), report.tick.slot));
+            known.is_none_or(|known| epoch_ms(report.tick.due) > *known)
+        };
         let record = |report: Arc<RunReport>| {
             let counted = !matches!(report.trigger, Trigger::Manual | Trigger::Test);
             Record { report, counted }
         };
-        let runs = passed.into_iter().chain(others).map(record).collect();
-        let written = store.commit(Commit { runs, ..Commit::default() }).await;
+        let runs: Vec<Record> = passed.into_iter().chain(others).filter(is_later).map(record).collect();
+        let count = runs.len();
+        if count == 0 {
+            return;
+        }
+        let commit = store.commit(Commit { runs, ..Commit::default() });
+        let written = tokio::time::timeout(WITHIN, commit).await.is_ok_and(|written| written.is_ok());
         for report in &cleanups {
             store.cleanup_finished(report);
         }
-        if written.is_ok() {
+        if written {
             tracing::info!(runs = count, "what ran before the store of the fleet was reached is in it");
         } else {
-            tracing::warn!(runs = count, "what ran before the store of the fleet was reached could not be written");
+            tracing::warn!(runs = count, "what ran before the store of the fleet was reached is not written yet");
         }
     }
 }

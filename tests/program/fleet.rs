@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::delaying::Delaying;
 use crate::page_support::pager::{Page, Pager};
 use crate::page_support::service::{Service, TOKEN, channel, journey};
 use crate::page_support::target::{BROKEN, Target, WELL};
@@ -321,4 +322,29 @@ fn every_process_shows_the_whole_fleet_and_logs_in_who_logged_in_at_another_one(
     for service in [&mut other].into_iter().chain(services.iter_mut().step_by(2)) {
         assert_eq!(service.stop().code(), Some(0));
     }
+}
+
+#[test]
+fn a_process_that_was_alone_while_another_one_took_its_region_ends_what_it_told_and_then_itself() {
+    let server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let proxy = Delaying::before(server.socket());
+    let through_proxy = format!("postgres://postgres@{}/serinus", proxy.address);
+    let mut first = service("eu", &through_proxy, &target, &pager).start();
+    first.more(2.0, "shop", "passed");
+    let (url, its_target, its_pager) = (server.url(), target.clone(), pager.clone());
+    let standby = std::thread::spawn(move || service("eu", &url, &its_target, &its_pager).start());
+    proxy.set(None);
+    let mut second = standby.join().expect("it takes the region over");
+    target.set("/eu", BROKEN);
+    let alone = pager.until("the first one tells alone", |page| page.message["key"].to_string().contains("eu/probe/shop"));
+    pager.until("the second one tells for the fleet", |page| page.message["key"] == "probe/shop/1");
+    proxy.set(Some(Duration::ZERO));
+    pager.until("the first one ends what it told", |page| {
+        page.message["key"] == alone.message["key"] && page.message["occasion"] == "continues"
+    });
+    assert_eq!(first.wait().code(), Some(3), "it ends, and stands by where it is started again");
+    target.set("/eu", WELL);
+    pager.until("it is over", |page| page.is("well", "probe/shop"));
+    assert_eq!(second.stop().code(), Some(0));
 }

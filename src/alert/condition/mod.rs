@@ -55,7 +55,7 @@ pub use count::Count;
 pub use objective::{Burn, Lag, Measure, latency_samples};
 pub use ratio::histogram::Histogram;
 use rule::Rule;
-pub use runs::Runs;
+pub use runs::{Runs, fails_since};
 pub use set::{CanarySnapshot, Conditions, ObjectivesNow};
 
 /// Something that happened.

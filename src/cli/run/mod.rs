@@ -102,7 +102,7 @@ async fn alone(
     signals: &mut StopSignals,
     hangups: &mut Signal,
 ) -> Result<Alone, Failure> {
-    let place = OpenedStore { store: journal, sharing: Sharing::Journal };
+    let place = OpenedStore { store: journal, sharing: Sharing::Journal { is_reached: opened.is_some() } };
     let running = start(loaded.clone(), place, vec![spool.clone()]).await?;
     let reach = async {
         let opened = match opened {

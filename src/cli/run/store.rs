@@ -16,6 +16,9 @@ use super::super::logs::chain;
 const ASKS: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long opening a store may take, a new one's tables included.
+const OPENED_WITHIN: Duration = Duration::from_secs(20);
+
 /// How often a process that goes on without its store asks for it.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -35,7 +38,6 @@ pub(super) async fn place(service: &Service, spool: &Arc<Spool>) -> Result<Place
             Ok(opened) => break opened,
             Err(Opening::Away(_)) if began.elapsed() < ASKS => tokio::time::sleep(PAUSE).await,
             Err(Opening::Away(error)) => {
-                let error = chain(&error);
                 let Some(journal) = journal(service) else { return Err(Failure::prober(error)) };
                 tracing::error!(
                     error,
@@ -100,7 +102,7 @@ fn journal(service: &Service) -> Option<Arc<dyn Store>> {
 /// Why a store was not opened.
 enum Opening {
     /// It may be there later.
-    Away(OpenError),
+    Away(String),
     Failed(Failure),
 }
 
@@ -108,7 +110,11 @@ enum Opening {
 async fn open(service: &Service) -> Result<OpenedStore, Opening> {
     let in_memory = || OpenedStore { store: store_in_memory(), sharing: Sharing::Own };
     let Some(settings) = &service.store else { return Ok(in_memory()) };
-    match open_store(settings, service.fleet.as_ref()).await {
+    // A database may take a connection and answer nothing on it, or hold a lock on what the tables are looked up by.
+    let Ok(opened) = tokio::time::timeout(OPENED_WITHIN, open_store(settings, service.fleet.as_ref())).await else {
+        return Err(Opening::Away(format!("it did not answer within {} s", OPENED_WITHIN.as_secs())));
+    };
+    match opened {
         Ok(opened) => Ok(opened),
         Err(OpenError::File(error)) if error.is_full() => {
             let error = chain(&error);
@@ -119,7 +125,7 @@ async fn open(service: &Service) -> Result<OpenedStore, Opening> {
             Ok(in_memory())
         }
         Err(OpenError::File(error)) if error.is_misnamed() => Err(Opening::Failed(Failure::usage(chain(&error)))),
-        Err(error) if error.is_away() => Err(Opening::Away(error)),
+        Err(error) if error.is_away() => Err(Opening::Away(chain(&error))),
         Err(error) => Err(Opening::Failed(Failure::prober(chain(&error)))),
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::history::memory::MemoryStore;
-use crate::history::{CleanupLedger as _, Recorder as _, Recovery as _};
+use crate::history::{CleanupLedger as _, Recorder as _, Recovery as _, RestoredTick};
 
 /// A ledger that takes an intent when it is told to.
 #[derive(Default)]
@@ -95,32 +95,73 @@ async fn an_intent_that_the_store_will_never_take_stays_in_the_journal_unless_it
 }
 
 #[tokio::test]
-async fn what_a_process_left_in_its_journal_is_handed_in_once() {
+async fn cleanups_that_a_process_left_in_its_journal_are_handed_in_once() {
     let (store, journal) = (MemoryStore::default(), MemoryStore::default());
     for id in ["a", "b"] {
         journal.intend(entry(id)).await.unwrap();
     }
     journal.created("a", json!({ "id": 7 }));
     journal.ended("b", LedgerEnd::GivenUp { message: "403".to_owned() });
-    let row = |kind: &'static str, json: &str| StateRow { kind, key: "shop/eu".to_owned(), json: Some(json.to_owned()) };
-    let states = vec![row("canary", "{}"), row("attended", "5"), row("scope", "{}"), row("pause", "{}")];
-    journal.commit(Commit { states, ..Commit::default() }).await.unwrap();
-
-    assert_eq!(hand_in(&journal, &store).await.unwrap(), 2);
+    assert_eq!(hand_in_cleanups(&journal, &store).await.unwrap(), 2);
     let rows = store.ledger().await.unwrap().entries;
     let found: Vec<_> = rows.iter().map(|view| (view.entry.id.as_str(), view.entry.created, view.given_up)).collect();
     assert_eq!(found, [("a", true, false), ("b", false, true)]);
     assert_eq!(rows[0].entry.names, json!({ "id": 7 }));
-    let states = store.start_state(SystemTime::now()).await.unwrap().states;
-    let kinds: Vec<&str> = states.iter().map(|state| &*state.kind).collect();
+    assert_eq!(ids(&journal).await, Vec::<String>::new());
+    assert_eq!(hand_in_cleanups(&journal, &store).await.unwrap(), 0, "nothing comes twice");
+}
+
+/// A canary's row, with a run that started then.
+fn canary(id: &str, last: i64, fails: bool) -> StateRow {
+    let mut json = json!({ "runs": { "last": last } });
+    if fails {
+        json["runs"]["failures"] = 2.into();
+        json["failure"] = json!({
+            "canary": id, "run_id": "", "trace_id": "", "at_ms": last, "reason": "expectation", "message": "", "step": null,
+            "attempts": 1, "expectation": null, "location": null, "seen": []
+        });
+    }
+    StateRow { kind: CANARY, key: id.to_owned(), json: Some(json.to_string()) }
+}
+
+#[tokio::test]
+async fn of_how_rules_stood_alone_only_canaries_count_that_fail_and_of_which_the_store_knows_nothing_later() {
+    let (store, journal) = (MemoryStore::default(), MemoryStore::default());
+    let fails = |id| canary(id, 500, true);
+    let row = |kind: &'static str, key: &str| StateRow { kind, key: key.to_owned(), json: Some("{}".to_owned()) };
+    let alone = vec![
+        fails("new/eu"),
+        fails("well/eu"),
+        fails("known/eu"),
+        fails("later/eu"),
+        canary("passes/eu", 500, false),
+        row("budget", "p"),
+        row("attended", "new/eu"),
+        row("scope", "probe/p"),
+        row("pause", "new/eu"),
+    ];
+    journal.commit(Commit { states: alone, ..Commit::default() }).await.unwrap();
+    let known = vec![canary("well/eu", 400, false), canary("known/eu", 400, true), canary("passes/eu", 400, true)];
+    store.commit(Commit { states: known, ..Commit::default() }).await.unwrap();
+    let mut remembered = store.start_state(SystemTime::now()).await.unwrap();
+    remembered.last_ticks.push(RestoredTick { canary: "later/eu".to_owned(), slot: 0, due_ms: 600 });
+    hand_in_states(&journal, &store, &remembered).await.unwrap();
+
+    let mut states = store.start_state(SystemTime::now()).await.unwrap().states;
+    states.sort_by(|one, other| (&one.kind, &one.key).cmp(&(&other.kind, &other.key)));
+    let found: Vec<(&str, &str, bool)> =
+        states.iter().map(|state| (&*state.kind, &*state.key, state.json.contains("500"))).collect();
     assert_eq!(
-        kinds,
-        ["canary", "pause"],
-        "when it was there the store knows better, and what was told stays where it is"
+        found,
+        [
+            ("canary", "known/eu", false),
+            ("canary", "new/eu", true),
+            ("canary", "passes/eu", false),
+            ("canary", "well/eu", true),
+            ("pause", "new/eu", false),
+        ]
     );
     let left = journal.start_state(SystemTime::now()).await.unwrap().states;
-    assert!(left.iter().all(|state| !kinds.contains(&&*state.kind)), "a pause does not come back weeks later: {left:?}");
-
-    assert_eq!(ids(&journal).await, Vec::<String>::new());
-    assert_eq!(hand_in(&journal, &store).await.unwrap(), 0, "nothing comes twice");
+    let kinds: Vec<&str> = left.iter().map(|state| &*state.kind).collect();
+    assert_eq!(kinds, ["attended", "scope"], "nothing comes back weeks later");
 }

@@ -12,9 +12,9 @@ use crate::history::start_state::{ENDED, OWED};
 use crate::history::{IncidentRow, LedgerRows, OF_REGION, RestoredState, RestoredTick, RestoredTry, StartState, TryState};
 use crate::plan::Severity;
 
-/// Those of a region, or all where none is given.
+/// Those of a process, which may be called after several regions; all where no name is given.
 const TICKS: &str = "SELECT name, slot, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary
-    WHERE $1 IN ('', canaries.region) ORDER BY name, slot";
+    WHERE $1 = '' OR canaries.region = ANY (string_to_array($1, '+')) ORDER BY name, slot";
 
 /// Reads everything that a process of this region needs.
 pub(super) async fn read(client: &mut Client, now_ms: i64, region: &str) -> Result<StartState, Error> {

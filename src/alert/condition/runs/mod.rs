@@ -31,6 +31,7 @@ use crate::outcome::Verdict;
 use crate::plan::{Canary, PageRule};
 use hour::Hour;
 pub(super) use row::StreakRow;
+pub use row::fails_since;
 pub(super) use streak::Counted;
 pub(super) use track::Track;
 

@@ -24,6 +24,18 @@ pub(super) struct CanaryRow {
     pub(super) failure: Option<Arc<Failure>>,
 }
 
+/// Whether the row of a canary says that it is not well, of a run after its last known tick (milliseconds since the epoch), and another
+/// row of it, if there is one, does not say so already.
+///
+/// # Errors
+/// If either is no such row.
+pub fn fails_since(row: &str, other: Option<&str>, ticked_ms: Option<i64>) -> Result<bool, serde_json::Error> {
+    let row: CanaryRow = serde_json::from_str(row)?;
+    let other: Option<CanaryRow> = other.map(serde_json::from_str).transpose()?;
+    let is_known = other.is_some_and(|other| other.failure.is_some());
+    Ok(row.failure.is_some() && !is_known && row.runs.last > ticked_ms)
+}
+
 /// A course of counted runs. Times are milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -159,8 +159,11 @@ impl FleetBench {
             assert!(!process.evaluator.as_ref().is_some_and(|it| it.backlog(now).alone), "the receiver takes everything");
             let states = process.journal.remembered().states.into_iter();
             let rows = states.filter_map(|state| {
-                let kind = OF_REGION.into_iter().find(|kind| *kind == state.kind)?;
-                Some(StateRow { kind, key: state.key, json: Some(state.json) })
+                let known = self.shared.regions.get(region).map(Tables::remembered).unwrap_or_default().states;
+                let known = known.iter().find(|known| (&known.kind, &known.key) == (&state.kind, &state.key));
+                let counts = state.kind == "canary"
+                    && crate::alert::fails_since(&state.json, known.map(|known| &*known.json), None).expect("a canary's row");
+                counts.then_some(StateRow { kind: "canary", key: state.key, json: Some(state.json) })
             });
             let handed = Commit { states: rows.collect(), ..Commit::default() };
             process.journal = Tables::default();
