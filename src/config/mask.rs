@@ -29,7 +29,8 @@ fn without_passwords(text: &str) -> Cow<'_, str> {
             _ => character.is_whitespace(),
         };
         let place = &text[begins..begins + text[begins..].find(ends).unwrap_or(text.len() - begins)];
-        let Some((name, end)) = place.find(':').zip(place.rfind('@')).filter(|(name, end)| name < end) else { continue };
+        let found = place.find(':').zip(place.rfind('@')).filter(|(name, end)| name < end && copied <= begins + name);
+        let Some((name, end)) = found else { continue };
         shown.push_str(&text[copied..=begins + name]);
         hide(&place[name + 1..end], &mut shown);
         copied = begins + end;
@@ -158,6 +159,7 @@ mod tests {
             ("a = 'https://u:p@h/x', b = 'https://u:q@h/y'\n", "a = 'https://u:*@h/x', b = 'https://u:*@h/y'\n"),
             ("http.get = \"http://h:80/users/@me\"\n", "http.get = \"http://h:80/users/@me\"\n"),
             ("url = \"postgres://eu@db:5432/serinus\"\n", "url = \"postgres://eu@db:5432/serinus\"\n"),
+            ("url = \"postgres://a:b://c:d@e\"\n", "url = \"postgres://a:*******@e\"\n"),
         ] {
             assert_eq!(masked(text), expected);
         }
