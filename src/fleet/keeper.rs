@@ -9,12 +9,13 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::alert::{Alerts, Event};
-use crate::history::{Commit, Epoch, Fenced, LeaseAnswer, LeaseName, ReadError, Store};
+use crate::history::{Commit, Epoch, FactsPage, Fenced, LeaseAnswer, LeaseName, ReadError, StartState, Store};
 
 use super::clock::ClockSkew;
 use super::differing::Differing;
 use super::instance::{Announcing, InstanceInfo};
 use super::member::{ASK, Member};
+use super::reach::{Reach, RegionLost, Turn};
 use super::watch::LeaseWatch;
 
 /// How often the facts of others are looked for.
@@ -61,10 +62,7 @@ impl Keeper {
             evaluates: None,
             skew: ClockSkew::default(),
             differing: Differing::default(),
-            failing: None,
-            unread: None,
-            region_lost: false,
-            alone: None,
+            reach: Reach::new(parts.alone_after),
             trouble: false,
             parts,
         };
@@ -96,26 +94,11 @@ impl Drop for KeeperTask {
     }
 }
 
-/// How a process that was alone stands.
-#[derive(Debug, Clone, Copy)]
-enum Alone {
-    /// The store does not answer.
-    Cut,
-    /// It answers again, and since then this process ends what it told alone.
-    Back(Instant),
-}
-
 /// The longest pause between two renewals of a lease.
 const RENEWAL: Duration = Duration::from_secs(5);
 
 /// How long it may take until what a process handed to the store while it was away is written.
 const CATCHES_UP: Duration = Duration::from_secs(2);
-
-/// How long a process that was alone keeps the evaluator's lease for the time when it has ended what it told.
-const HOLDS: Duration = Duration::from_secs(4);
-
-/// How long a process whose region was taken over meanwhile goes on, to end what it told alone.
-const ENDS: Duration = Duration::from_secs(20);
 
 struct Rounds {
     parts: KeeperParts,
@@ -128,14 +111,7 @@ struct Rounds {
     evaluates: Option<(Epoch, i64)>,
     skew: ClockSkew,
     differing: Differing,
-    /// Since when no question was answered, or nothing could be written.
-    failing: Option<Instant>,
-    /// Since when what the fleet knows cannot be read in time to evaluate it.
-    unread: Option<Instant>,
-    /// Whether another process has this one's region.
-    region_lost: bool,
-    /// Whether this process is alone, or reaches the others again and since when.
-    alone: Option<Alone>,
+    reach: Reach,
     /// Whether it was said that the store does not answer.
     trouble: bool,
 }
@@ -148,7 +124,7 @@ impl Rounds {
             rounds.tick().await;
             let round = self.round().await;
             if round.is_err() || !self.parts.store.status().writable {
-                self.failing.get_or_insert_with(Instant::now);
+                self.reach.fails(Instant::now());
             }
             if let Err(error) = round
                 && !std::mem::replace(&mut self.trouble, true)
@@ -167,31 +143,24 @@ impl Rounds {
 
     /// Goes on alone where the store has not answered, or taken anything, for long, and joins the others when it does.
     async fn mind_the_others(&mut self, now: Instant) {
-        // Where another process has the region nothing is written any more, and there is nothing to wait for.
-        let since = self.failing.or(self.unread).filter(|_| !self.region_lost);
-        let long = since.is_some_and(|since| now.duration_since(since) >= self.parts.alone_after);
-        let alone = self.alone;
-        match alone {
-            None | Some(Alone::Back(_)) if long => {
+        let still_ends = self.parts.alerts.backlog().alone;
+        match self.reach.turn(now, still_ends) {
+            Some(Turn::GoAlone(away)) => {
                 tracing::error!(
                     "the store of the fleet does not answer: this process pages by itself for what fails in its region"
                 );
                 self.evaluates = None;
                 self.parts.evaluator.lose();
-                self.parts.alerts.alone(now.duration_since(since.unwrap_or(now)));
-                self.alone = Some(Alone::Cut);
+                self.parts.alerts.alone(away);
             }
-            Some(Alone::Cut) if self.failing.is_none() && self.has_caught_up().await && self.is_evaluated().await => {
+            Some(Turn::TryToJoin) if self.has_caught_up().await && self.is_evaluated().await => {
                 tracing::info!("the store of the fleet answers again, and somebody evaluates");
                 self.parts.alerts.rejoin();
-                self.alone = Some(Alone::Back(now));
+                self.reach.joins(now);
             }
-            Some(Alone::Back(since)) if now.duration_since(since) >= ASK && !self.parts.alerts.backlog().alone => {
-                self.alone = None;
-            }
-            None | Some(Alone::Cut | Alone::Back(_)) => {}
+            Some(Turn::TryToJoin) | None => {}
         }
-        gauge!("serinus_fleet_alone").set(if matches!(self.alone, Some(Alone::Cut)) { 1.0 } else { 0.0 });
+        gauge!("serinus_fleet_alone").set(if self.reach.is_cut() { 1.0 } else { 0.0 });
     }
 
     /// Whether everything that was handed to the store is written: then whoever evaluates knows of what fails here.
@@ -200,9 +169,14 @@ impl Rounds {
         tokio::time::timeout(CATCHES_UP, written).await.is_ok_and(|written| written.is_ok())
     }
 
-    /// Whether a process evaluates: another one, or this one as soon as it has ended what it told alone.
+    /// Whether a process evaluates: another one, or this one as soon as it has ended what it told alone, for which it has to be able to
+    /// read what there is to evaluate.
     async fn is_evaluated(&mut self) -> bool {
-        self.ask(LeaseName::Evaluator).await.is_ok()
+        match self.ask(LeaseName::Evaluator).await {
+            Ok((LeaseAnswer::Held(_), ..)) => matches!(self.read_in_time().await, Ok(Some(_))),
+            Ok((LeaseAnswer::HeldBy { .. }, ..)) => true,
+            Err(_) => false,
+        }
     }
 
     async fn round(&mut self) -> Result<(), ReadError> {
@@ -213,7 +187,7 @@ impl Rounds {
             self.region().await?;
         }
         let pause = if self.evaluates.is_some() { renewal } else { ASK };
-        if self.may_evaluate_soon() && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
+        if self.reach.may_ask_to_evaluate(Instant::now()) && self.evaluator_asked.is_none_or(|asked| asked.elapsed() >= pause) {
             self.evaluator_asked = Some(Instant::now());
             self.evaluator().await?;
         }
@@ -226,20 +200,6 @@ impl Rounds {
             self.bring_facts().await?;
         }
         Ok(())
-    }
-
-    /// Whether this process asks for the evaluator's lease: one that still ends what it told alone leaves it to others after a moment.
-    fn may_evaluate_soon(&self) -> bool {
-        match self.alone {
-            None => true,
-            Some(Alone::Cut) => false,
-            Some(Alone::Back(_)) => !self.alone_for(HOLDS),
-        }
-    }
-
-    /// Whether the others have been reached again for so long, and this process still ends what it told alone.
-    fn alone_for(&self, long: Duration) -> bool {
-        matches!(self.alone, Some(Alone::Back(since)) if since.elapsed() >= long)
     }
 
     /// The store refuses what is written under an earlier epoch, which says for certain that another process has the lease.
@@ -263,14 +223,10 @@ impl Rounds {
 
     /// Another process probes this region. What this one told alone is ended first.
     fn lose_region(&mut self) {
-        self.region_lost = true;
-        match self.alone {
-            Some(Alone::Cut) => {
-                self.parts.alerts.rejoin();
-                self.alone = Some(Alone::Back(Instant::now()));
-            }
-            Some(Alone::Back(since)) if since.elapsed() < ENDS => {}
-            Some(Alone::Back(_)) | None => {
+        match self.reach.loses_region(Instant::now()) {
+            RegionLost::JoinsFirst => self.parts.alerts.rejoin(),
+            RegionLost::StillEnds => {}
+            RegionLost::Ends => {
                 self.lost.send_replace(true);
             }
         }
@@ -280,22 +236,18 @@ impl Rounds {
         let (answer, asked, wall) = self.ask(LeaseName::Evaluator).await?;
         match answer {
             // It is renewed for this process, which begins once it has ended what it told alone.
-            LeaseAnswer::Held(_) if self.alone.is_some() => {
-                if self.alone_for(HOLDS.saturating_sub(ASK)) {
-                    self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await?;
-                }
-            }
+            LeaseAnswer::Held(_) if !self.reach.is_among() => {}
             LeaseAnswer::Held(epoch) => {
                 if self.evaluates.is_none_or(|(known, _)| known != epoch) {
                     self.take_over(epoch).await?;
                 }
                 if self.evaluates.is_some() {
-                    self.unread = None;
+                    self.reach.is_evaluated();
                     self.parts.evaluator.confirm(asked, wall);
                 }
             }
             LeaseAnswer::HeldBy { .. } if self.evaluates.is_some() => self.stand_down(),
-            LeaseAnswer::HeldBy { .. } => self.unread = None,
+            LeaseAnswer::HeldBy { .. } => self.reach.is_evaluated(),
         }
         Ok(())
     }
@@ -305,20 +257,28 @@ impl Rounds {
         let (answer, server_ms) = self.parts.member.take(name).await?;
         self.trouble = false;
         if self.parts.store.status().writable {
-            self.failing = None;
+            self.reach.answers();
         }
         self.skew.take(server_ms, wall, asked.elapsed());
         Ok((answer, asked, wall))
     }
 
-    async fn take_over(&mut self, epoch: Epoch) -> Result<(), ReadError> {
+    /// What the fleet knows. Leases have to be renewed meanwhile: who cannot read it in time lets somebody else try, and has nothing.
+    async fn read_in_time(&self) -> Result<Option<(StartState, FactsPage)>, ReadError> {
         let (store, fleet) = (&self.parts.store, &self.parts.member.fleet);
         let read = async { Ok::<_, ReadError>((store.start_state(SystemTime::now()).await?, fleet.facts().await?)) };
-        // Leases have to be renewed meanwhile. Who cannot read in time lets somebody else try.
-        let Ok(Ok((remembered, page))) = tokio::time::timeout(self.parts.member.lasts / 2, read).await else {
-            tracing::warn!("what the fleet knows cannot be read in time: another process may evaluate");
-            self.unread.get_or_insert_with(Instant::now);
-            return self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await;
+        if let Ok(Ok(known)) = tokio::time::timeout(self.parts.member.lasts / 2, read).await {
+            return Ok(Some(known));
+        }
+        tracing::warn!("what the fleet knows cannot be read in time: another process may evaluate");
+        self.parts.member.fleet.release_lease(LeaseName::Evaluator, self.parts.member.holder.clone()).await?;
+        Ok(None)
+    }
+
+    async fn take_over(&mut self, epoch: Epoch) -> Result<(), ReadError> {
+        let Some((remembered, page)) = self.read_in_time().await? else {
+            self.reach.cannot_read(Instant::now());
+            return Ok(());
         };
         let own = &*self.parts.member.name;
         let others = page.facts.into_iter().filter(|fact| fact.region != own).collect();

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `member` | who this process is, and taking the lease of its region |
 //! | `watch` | whether a lease is certain now, without asking |
+//! | `reach` | when a process goes on alone, and when it is one of the fleet again |
 //! | `keeper` | the task that renews leases, takes over and stands down, and brings the facts of others |
 //! | `journal` | what goes to the process's own disk, and handing that in |
 //! | `spool` | what ran before the store was reached |
@@ -27,6 +28,7 @@ mod instance;
 mod journal;
 mod keeper;
 mod member;
+mod reach;
 mod requests;
 mod roster;
 mod spool;
