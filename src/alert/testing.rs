@@ -28,7 +28,7 @@ pub(super) fn moment_ms(millis: u64, set_by_hours: i64) -> Moment {
 
 /// The probe `p`, every minute.
 pub(super) fn probe(steps: Vec<Step>, alert: AlertPolicy) -> Probe {
-    Probe { steps, alert, ..testing::probe("p") }
+    Probe { steps: steps.into(), alert, ..testing::probe("p") }
 }
 
 /// A step; with a subject, if it is a loop that has them.

@@ -34,7 +34,7 @@ fn location() -> Location {
 pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
     let eventually = Eventually { within: Duration::from_secs(2), poll: Duration::from_millis(100), since: None };
     let read = Step { eventually: Some(eventually), ..testing::step("read on the second device") };
-    testing::canary(&Arc::new(Probe { steps: vec![read], location: location(), ..testing::probe(probe) }), region)
+    testing::canary(&Arc::new(Probe { steps: vec![read].into(), location: location(), ..testing::probe(probe) }), region)
 }
 
 pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {

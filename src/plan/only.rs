@@ -158,7 +158,7 @@ impl Plan {
         let probes = std::mem::take(&mut plan.probes).into_iter().filter_map(|probe| {
             let part = part(&probe)?;
             let mut probe = Arc::into_inner(probe).expect(ALONE);
-            keep(&mut probe.steps, &part.made);
+            keep(Arc::get_mut(&mut probe.steps).expect(ALONE), &part.made);
             Some(Arc::new(probe))
         });
         plan.probes = probes.collect();

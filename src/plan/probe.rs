@@ -36,7 +36,7 @@ impl Runbook {
 }
 
 /// A journey declared in one TOML file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Probe {
     /// Its name, unique among the probes; a metric label value.
     pub name: Arc<str>,
@@ -74,7 +74,7 @@ pub struct Probe {
     /// The devices by name, `default` always among them.
     pub devices: BTreeMap<Arc<str>, Device>,
     /// The journey, at least one step.
-    pub steps: Vec<Step>,
+    pub steps: Arc<Vec<Step>>,
     /// What happens where the cleanup ledger does not take an entry in time.
     pub unjournalled: Unjournalled,
     /// What it promises over time.
@@ -93,7 +93,7 @@ pub struct Probe {
 }
 
 /// An isolated client inside a run: own cookies, connections and headers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Device {
     /// How its connections are made; shared between devices that are configured alike, so that clients can be cached by it.
     pub settings: Arc<DeviceSettings>,

@@ -35,7 +35,7 @@ pub(crate) fn probe(name: &str) -> Probe {
         origins: Vec::new(),
         private: Arc::default(),
         devices: BTreeMap::new(),
-        steps: Vec::new(),
+        steps: Arc::default(),
         unjournalled: Unjournalled::Refuse,
         slo: None,
         alert: AlertPolicy::default(),

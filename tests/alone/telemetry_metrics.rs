@@ -89,7 +89,7 @@ fn a_canary_of_one_step_has_at_most_40_series() {
         let (_plan, _metrics, of_two_steps) = one_canary();
         let mut probe = report::probe("sync", vec![report::cell(&[("platform", "ios")])]);
         probe.deadline = Duration::from_secs(deadline);
-        probe.steps = vec![report::step("read", None)];
+        probe.steps = vec![report::step("read", None)].into();
         probe.slo = None;
         let plan = report::plan(vec![probe], &["eu"]);
         let metrics = Metrics::new(&plan);

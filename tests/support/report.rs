@@ -84,7 +84,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         origins: Vec::new(),
         private: Arc::default(),
         devices: BTreeMap::new(),
-        steps: vec![step("create", None), step("read", Some(Duration::from_secs(10)))],
+        steps: vec![step("create", None), step("read", Some(Duration::from_secs(10)))].into(),
         unjournalled: serinus::plan::Unjournalled::Refuse,
         alert: serinus::plan::AlertPolicy::default(),
         needs: Vec::new(),
@@ -173,7 +173,7 @@ pub(crate) fn degraded(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
 
 /// A probe's steps warn.
 pub(crate) fn warning(mut probe: Probe) -> Probe {
-    probe.steps[1].warn = vec![Condition::parse("latency < 0.3", location()).expect("a condition")];
+    Arc::get_mut(&mut probe.steps).expect("nobody else has them")[1].warn = vec![Condition::parse("latency < 0.3", location()).expect("a condition")];
     probe
 }
 

@@ -188,7 +188,7 @@ fn probe<'f>(
         origins: own_origins(&steps, &devices),
         private: Arc::new(private),
         devices,
-        steps,
+        steps: steps.into(),
         unjournalled: *keys.cleanup.unjournalled,
         slo,
         alert,

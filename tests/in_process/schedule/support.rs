@@ -19,7 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn probe(name: &str, every: Duration) -> Probe {
     let probe = crate::report::probe(name, vec![Cell::default()]);
-    Probe { cadence: Cadence::Every(every), steps: Vec::new(), slo: None, ..probe }
+    Probe { cadence: Cadence::Every(every), steps: Arc::default(), slo: None, ..probe }
 }
 
 pub(crate) fn plan(probes: Vec<Probe>, limits: Limits) -> Arc<Plan> {

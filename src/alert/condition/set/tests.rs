@@ -172,7 +172,7 @@ fn the_last_hours_convergence_and_the_budget_that_is_left_are_known() {
         crate::plan::Step { eventually: Some(eventually), ..step("wait", false) }
     };
     let slo = Slo { success: Some(0.9), degraded: None, latency: None, window: Duration::from_hours(24) };
-    let probe = Probe { steps: vec![waits()], slo: Some(slo), ..named("p", AlertPolicy::default()) };
+    let probe = Probe { steps: vec![waits()].into(), slo: Some(slo), ..named("p", AlertPolicy::default()) };
     let mut harness = Harness::new(plan(vec![probe], &["eu"], &[]));
     assert_eq!(
         harness.conditions.objectives("p", moment(0)),
@@ -220,7 +220,7 @@ fn everything() -> Arc<Plan> {
     let latency = LatencySlo { step: None, of: LatencyOf::Duration, mean: None, p95: Some(Duration::from_secs(2)), p99: None };
     let slo = Slo { success: Some(0.9), degraded: Some(0.1), latency: Some(latency), window: Duration::from_hours(24) };
     let steps = vec![step("loop", true)];
-    let full = Probe { steps, slo: Some(slo), ..named("p", alert) };
+    let full = Probe { steps: steps.into(), slo: Some(slo), ..named("p", alert) };
     plan(vec![full, named("q", AlertPolicy::default())], &["eu", "us"], &[])
 }
 
@@ -317,7 +317,7 @@ fn without_promise_of_degraded() -> Arc<Plan> {
     let all = everything();
     let probes = all.probes.iter().map(|probe| {
         let slo = probe.slo.clone().map(|slo| Slo { degraded: None, ..slo });
-        Probe { steps: vec![step("loop", true)], slo, ..named(&probe.name, probe.alert.clone()) }
+        Probe { steps: vec![step("loop", true)].into(), slo, ..named(&probe.name, probe.alert.clone()) }
     });
     plan(probes.collect(), &["eu", "us"], &[])
 }
@@ -326,8 +326,8 @@ fn without_promise_of_degraded() -> Arc<Plan> {
 fn the_share_of_degraded_runs_of_the_last_hour_is_known_where_a_step_warns() {
     let condition = || crate::plan::Condition::parse("latency < 0.3", SourceFile::new("p.toml", "").location(0)).unwrap();
     let warns = crate::plan::Step { warn: vec![condition()], ..step("read", false) };
-    let probe = |steps| Probe { steps, ..named("p", AlertPolicy::default()) };
-    let mut harness = Harness::new(plan(vec![probe(vec![warns])], &["eu"], &[]));
+    let probe = |step| Probe { steps: vec![step].into(), ..named("p", AlertPolicy::default()) };
+    let mut harness = Harness::new(plan(vec![probe(warns)], &["eu"], &[]));
     let share = |harness: &Harness, second| harness.conditions.objectives("p", moment(second)).degraded_1h;
     assert_eq!(share(&harness, 0), None, "nothing passed yet");
     for run in 0..4 {
@@ -337,7 +337,7 @@ fn the_share_of_degraded_runs_of_the_last_hour_is_known_where_a_step_warns() {
     degraded(&mut harness, 0, 320);
     let seen = share(&harness, 400).unwrap();
     assert_eq!((seen.failed, seen.counted), (1, 5));
-    let plan = plan(vec![probe(vec![step("read", false)])], &["eu"], &[]);
+    let plan = plan(vec![probe(step("read", false))], &["eu"], &[]);
     harness.apply(plan, 410);
     assert_eq!(share(&harness, 420), None, "it does not warn any more");
     assert_eq!(share(&harness, 9_000), None);

@@ -27,7 +27,7 @@ fn of(alert: AlertPolicy, after_the_loop: bool) -> Arc<Plan> {
     if after_the_loop {
         steps.push(step("after", false));
     }
-    plan(vec![Probe { steps, ..named("p", alert) }], &["eu", "us"], &[])
+    plan(vec![Probe { steps: steps.into(), ..named("p", alert) }], &["eu", "us"], &[])
 }
 
 fn seen(alert: AlertPolicy, after_the_loop: bool) -> Seen {
@@ -284,7 +284,7 @@ fn a_canary_that_is_removed_takes_back_what_it_alone_saw() {
     seen.finds(0, "a! b!");
     seen.finds(1, "b!");
     let steps = vec![step("list", false), step("loop", true)];
-    let less = plan(vec![Probe { steps, ..named("p", AlertPolicy::default()) }], &["us"], &[]);
+    let less = plan(vec![Probe { steps: steps.into(), ..named("p", AlertPolicy::default()) }], &["us"], &[]);
     let changed = seen.harness.apply(less, 300);
     assert!(spelt(&changed).contains(&"a own well".to_owned()), "{changed:?}");
     assert_eq!(seen.failing(), ["b own fails"]);

@@ -226,7 +226,7 @@ fn what_all_canaries_of_a_root_share_explains_where_it_reaches_the_rule() {
         critical: None,
         ..AlertPolicy::default()
     };
-    let root = Probe { steps: vec![step("s", false)], alert, ..quiet("r") };
+    let root = Probe { steps: vec![step("s", false)].into(), alert, ..quiet("r") };
     let mut bench = bench_of(vec![needing("d", &["r"]), root]);
     bench.at(0).pass("r/us").fail("r/eu").at(60).pass("r/us").fail("r/eu");
     assert_eq!(rung_for(&bench, "r"), [60]);

@@ -9,7 +9,7 @@ fn number(number: u32) -> std::num::NonZeroU32 {
 }
 
 fn bench_of(alert: AlertPolicy, regions: &[&str]) -> Bench {
-    let probe = Probe { steps: vec![step("s", false)], alert, ..quiet("p") };
+    let probe = Probe { steps: vec![step("s", false)].into(), alert, ..quiet("p") };
     Bench::new(vec![probe], regions, Alerting { channels: vec![chat("chat")], ..Alerting::default() })
 }
 

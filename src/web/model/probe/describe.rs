@@ -59,7 +59,7 @@ pub(in crate::web) fn described(plan: &Plan, probe: &Probe) -> Description {
         facts.push(("maintenance", words::list(&windows)));
     }
     let mut steps = Vec::new();
-    for step in &probe.steps {
+    for step in probe.steps.iter() {
         steps.push(step_words(step, false));
         steps.extend(step.action.entries().iter().map(|entry| step_words(entry, true)));
     }
@@ -276,7 +276,7 @@ mod tests {
             Eventually { within: Duration::from_secs(110), poll: Duration::from_millis(500), since: Some("submit".into()) };
         let inner = Step { allow_failure: true, ..testing::step("<script>") };
         let both = Step { action: Action::Parallel(vec![inner]), eventually: Some(eventually), ..testing::step("both") };
-        let plan = testing::plan(vec![Probe { steps: vec![both], ..testing::probe("p") }], &["eu"]);
+        let plan = testing::plan(vec![Probe { steps: vec![both].into(), ..testing::probe("p") }], &["eu"]);
         let steps = described(&plan, &Arc::clone(&plan.probes[0])).steps;
         assert_eq!(steps[0].does, "1 step at the same moment");
         assert_eq!(steps[0].then, "asked every 500 ms until they hold, within 110 s of “submit”");

@@ -50,7 +50,7 @@ fn probe(hostile: bool) -> Probe {
         owner: Some(text("ann")),
         tags: vec![text("core")],
         cells: vec![Arc::new(cell)],
-        steps: vec![testing::step(&text("create")), testing::step("read")],
+        steps: vec![testing::step(&text("create")), testing::step("read")].into(),
         slo: Some(Slo { success: Some(0.9), degraded: None, latency: None, window: Duration::from_hours(24) }),
         ..testing::probe("p")
     }
