@@ -59,6 +59,8 @@ codes! {
     Syntax Error "toml::syntax",
     /// TOML 1.1, which editors do not read yet.
     NewerToml Error "toml::not-1-0",
+    /// Brackets or dotted keys within each other, deeper than is read.
+    TooDeep Error "toml::too-deep",
     /// A key given twice.
     DuplicateKey Error "toml::duplicate-key",
     /// A key nobody knows.

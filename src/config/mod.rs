@@ -38,6 +38,7 @@ mod load;
 mod maintenance;
 mod mask;
 mod mend;
+mod nesting;
 mod newer_toml;
 mod parse;
 mod probe;

@@ -8,12 +8,17 @@ use toml::de::{DeTable, DeValue};
 
 use crate::source::{SourceFile, Span};
 
+use super::nesting::{self, TooDeep};
 use super::newer_toml;
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Reads a file's text; nothing comes back if it is not TOML 1.0, and the reasons are in `diagnostics`.
 pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Option<Table<'f>> {
+    if let Some(too_deep) = nesting::too_deep(file.text()) {
+        diagnostics.push(nested_too_deep(file, too_deep));
+        return None;
+    }
     let (document, errors) = DeTable::parse_recoverable(file.text());
     let mut lines: HashSet<u32> = HashSet::new();
     for error in &errors {
@@ -47,9 +52,21 @@ pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics
 
 /// Reads a single TOML value that came from elsewhere; every part of it is said to be at `span`.
 pub(super) fn value<'f>(text: &'f str, span: SourceSpan<'f>, diagnostics: &mut Diagnostics) -> Option<Data<'f>> {
+    if nesting::too_deep(text).is_some() {
+        return None;
+    }
     let value = DeValue::parse(text).ok()?.into_inner();
     let mut converter = Converter { file: span.file, fixed: Some(span.range), diagnostics };
     Some(converter.node(value, 0..0).data)
+}
+
+fn nested_too_deep(file: &Arc<SourceFile>, TooDeep { at, outermost }: TooDeep) -> Diagnostic {
+    let first = SourceSpan { file, range: (outermost..outermost).into() }.location();
+    let message = format!("this is nested more than {} levels deep", nesting::MOST);
+    Diagnostic::at(Code::TooDeep, SourceSpan { file, range: at.into() }, message).help(format!(
+        "the first bracket that is still open here is in line {}, column {}: close it, or nest less",
+        first.line, first.column
+    ))
 }
 
 fn syntax_error(error: &toml::de::Error, span: SourceSpan<'_>) -> Diagnostic {
@@ -150,6 +167,52 @@ mod tests {
     #[test]
     fn dotted_key_and_header_of_one_table_are_a_duplicate_key() {
         assert_eq!(codes("[[step]]\nhttp.post = \"x\"\n[step.http]\nget = \"y\"\n"), [Code::DuplicateKey]);
+    }
+
+    /// What is repeated, what stands before and after all of it. Each overflowed the stack, or may in another version.
+    const DEEP: [(&str, &str, &str); 14] = [
+        ("", "[s]\na = { env = \"X\"\n", ""),
+        ("a = ", "{ [] a = ", ""),
+        ("a = ", "{ {} a = ", ""),
+        ("a = ", "{ a [", ""),
+        ("a = ", "{a={b=1},a=", ""),
+        ("a = ", "[", ""),
+        ("a = ", "[}", ""),
+        ("a = ", "[ #\r", ""),
+        ("a = ", "[{a=", ""),
+        ("", "a.", "a = 1"),
+        ("[", "a.", "a]"),
+        ("[[", "a.", "a]]"),
+        ("a = { ", "a.", "a = 1 }"),
+        ("a = [\n", "a\n. = [", ""),
+    ];
+
+    #[test]
+    fn nesting_without_end_is_a_diagnostic() {
+        for (before, piece, after) in DEEP {
+            let text = format!("{before}{}{after}\n", piece.repeat(100_000));
+            assert_eq!(codes(&text), [Code::TooDeep], "{piece}");
+            let file = Arc::new(SourceFile::new("a.toml", ""));
+            let span = SourceSpan { file: &file, range: (0..0).into() };
+            let text = text.strip_prefix("a = ").unwrap_or(&text);
+            assert!(value(text, span, &mut Diagnostics::default()).is_none(), "{piece}");
+        }
+    }
+
+    #[test]
+    fn nesting_by_dots_and_brackets_together_is_a_diagnostic() {
+        // Each is within the parser's bounds, and together they are thousands of tables.
+        let piece = format!("{}a = {{ ", "a.".repeat(70));
+        assert_eq!(codes(&format!("{}{}\n", piece.repeat(70), "}".repeat(70))), [Code::TooDeep]);
+        let broken = format!("{}a , = {{ ", "a.".repeat(70));
+        assert_eq!(codes(&format!("{}{}\n", broken.repeat(70), "}".repeat(70))), [Code::TooDeep]);
+    }
+
+    #[test]
+    fn nesting_of_twenty_levels_is_read() {
+        assert_eq!(codes(&format!("a = {}1{}\n", "[".repeat(20), "]".repeat(20))), []);
+        assert_eq!(codes(&format!("a = {}1{}\n", "{ b = ".repeat(20), "}".repeat(20))), []);
+        assert_eq!(codes(&format!("[{}a]\n{}a = {{ b = [1.5] }}\n", "a.".repeat(20), "b.".repeat(20))), []);
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn filled(before: &str, mut piece: impl FnMut(usize) -> String, after: &str) -> 
 type Make = fn() -> String;
 
 /// Files of probes.
-const PROBES: [(&str, Make); 26] = [
+const PROBES: [(&str, Make); 29] = [
     ("values of a matrix", || filled(&format!("{HEAD}matrix.k = ["), |at| format!("{at},"), &format!("]\n{STEP}"))),
     ("keys of a matrix", || filled(&format!("{HEAD}{STEP}[matrix]\n"), |at| format!("k{at}=[1]\n"), "")),
     ("expressions in one string", || filled(&format!("{HEAD}{STEP}http.body = \""), |_| "{{run.id}}".into(), "\"\n")),
@@ -49,6 +49,9 @@ const PROBES: [(&str, Make); 26] = [
     ("braces that are not closed", || filled(&format!("{HEAD}{STEP}http.body = \""), |_| "{{'".into(), "\"\n")),
     ("line breaks", || filled(&format!("{HEAD}{STEP}"), |_| "\n".into(), "")),
     ("brackets", || filled(&format!("{HEAD}a = "), |_| "[".into(), "")),
+    ("inline tables that are not closed", || filled(HEAD, |_| "[s]\na = { env = \"X\"\n".into(), "")),
+    ("lists in place of keys", || filled(&format!("{HEAD}a = "), |_| "{ [] a = ".into(), "")),
+    ("parts of a key", || filled(HEAD, |_| "a.".into(), "a = 1\n")),
     ("lines that are none", || filled(HEAD, |_| "=\n".into(), STEP)),
     ("unknown keys", || filled(HEAD, |at| format!("k{at}=1\n"), STEP)),
     ("unknown keys of a step", || filled(&format!("{HEAD}{STEP}"), |at| format!("expec{at}=1\n"), "")),
