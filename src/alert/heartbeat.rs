@@ -1,4 +1,5 @@
-//! The dead-man's switch: an external service that pages when this one stops sending heartbeats.
+//! The dead-man's switch: an external service that pages when this one stops sending heartbeats. In a fleet there may be one for each
+//! region besides.
 //!
 //! A heartbeat is sent only while this process does its work and pages get through; otherwise it would hide the very fault that
 //! the switch is for.
@@ -9,11 +10,48 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
-use crate::alert::channel::{HttpClient, context, render};
+use crate::alert::channel::{HttpClient, context, of_region, render};
 use crate::alert::tries::Outcome;
 use crate::outcome::Secrets;
 use crate::plan::Heartbeat;
 use crate::plan::expr::Destination;
+
+/// What a heartbeat is the sign of life of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BeatOf {
+    /// The service, which in a fleet is all of its processes: who evaluates sends it.
+    Service,
+    /// The region that this process probes, whoever evaluates.
+    Region(Arc<str>),
+}
+
+impl BeatOf {
+    /// The heartbeats of a process that probes: `region` as one of a fleet, if it is, and `is_member` once it has reached the others. One
+    /// that stands by does not ask.
+    pub fn of_process(heartbeat: &Heartbeat, region: Option<&Arc<str>>, is_member: bool) -> Vec<Self> {
+        Self::all(heartbeat.region_url.is_some(), region, is_member)
+    }
+
+    fn all(has_region_url: bool, region: Option<&Arc<str>>, is_member: bool) -> Vec<Self> {
+        // The switch of the service is the fleet's: a process that has not reached the others does not know how they are.
+        let service = (region.is_none() || is_member).then_some(Self::Service);
+        let of_region = region.filter(|_| has_region_url).map(|region| Self::Region(Arc::clone(region)));
+        service.into_iter().chain(of_region).collect()
+    }
+
+    /// Whether only who evaluates sends it.
+    pub fn needs_evaluator(&self) -> bool {
+        matches!(self, Self::Service)
+    }
+
+    /// The word in metrics.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Region(_) => "region",
+        }
+    }
+}
 
 /// Signs of life of the whole process. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +98,7 @@ impl Signs {
 pub async fn beat(
     client: HttpClient,
     heartbeat: Arc<Heartbeat>,
+    of: BeatOf,
     secrets: impl Fn() -> Arc<Secrets> + Send,
     missing: impl Fn() -> Vec<&'static str> + Send,
 ) {
@@ -70,27 +109,31 @@ pub async fn beat(
         ticks.tick().await;
         let missing = missing();
         let (result, problem) = if missing.is_empty() {
-            match ping(&client, &heartbeat, &secrets()).await {
+            match ping(&client, &heartbeat, &of, &secrets()).await {
                 Ok(()) => ("sent", None),
                 Err(problem) => ("failed", Some(format!("it could not be sent: {problem}"))),
             }
         } else {
             ("withheld", Some(format!("it is withheld: {}", missing.join(", "))))
         };
-        counter!("serinus_heartbeats_total", "result" => result).increment(1);
+        counter!("serinus_heartbeats_total", "of" => of.as_str(), "result" => result).increment(1);
         if problem != last {
             if let Some(problem) = &problem {
-                tracing::warn!("no heartbeat; {problem}");
+                tracing::warn!(of = of.as_str(), "no heartbeat; {problem}");
             } else {
-                tracing::info!("the heartbeat is sent");
+                tracing::info!(of = of.as_str(), "the heartbeat is sent");
             }
             last = problem;
         }
     }
 }
 
-async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), String> {
-    let url = render(&heartbeat.url, Destination::Url, &context(None, secrets), secrets).map_err(|error| error.message)?;
+async fn ping(client: &HttpClient, heartbeat: &Heartbeat, of: &BeatOf, secrets: &Arc<Secrets>) -> Result<(), String> {
+    let (template, context) = match of {
+        BeatOf::Service => (&heartbeat.url, context(None, secrets)),
+        BeatOf::Region(region) => (heartbeat.region_url.as_ref().ok_or("no region has a URL")?, of_region(region, secrets)),
+    };
+    let url = render(template, Destination::Url, &context, secrets).map_err(|error| error.message)?;
     match client.get(&url, heartbeat.timeout, secrets.redactor()).await {
         Outcome::Taken => Ok(()),
         Outcome::Refused(refusal) | Outcome::Unknown(refusal) => Err(refusal.message),
@@ -145,6 +188,26 @@ mod tests {
         for (signs, missing) in table {
             assert_eq!(signs.missing(PATIENCE, at(300)), Vec::from_iter(missing), "{signs:?}");
         }
+    }
+
+    #[test]
+    fn who_sends_which_heartbeat() {
+        let eu: Arc<str> = "eu".into();
+        let of_eu = BeatOf::Region(Arc::clone(&eu));
+        let table = [
+            // Without a fleet there is one.
+            (true, None, false, vec![BeatOf::Service]),
+            (false, None, false, vec![BeatOf::Service]),
+            (true, Some(&eu), true, vec![BeatOf::Service, of_eu.clone()]),
+            (false, Some(&eu), true, vec![BeatOf::Service]),
+            // One that started alone probes its region, and knows nothing of the others.
+            (true, Some(&eu), false, vec![of_eu.clone()]),
+            (false, Some(&eu), false, vec![]),
+        ];
+        for (has_region_url, region, is_member, sent) in table {
+            assert_eq!(BeatOf::all(has_region_url, region, is_member), sent, "{has_region_url} {region:?} {is_member}");
+        }
+        assert!(BeatOf::Service.needs_evaluator() && !of_eu.needs_evaluator());
     }
 
     #[test]

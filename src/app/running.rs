@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
+use crate::alert::heartbeat::BeatOf;
 use crate::alert::{AlertParts, Alerts, Paused};
 use crate::fleet::{Answerer, DoAsked, Keeper};
 use crate::history::{Fleet, ReadError, StartState, Store};
@@ -274,7 +275,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     let reloader = source.map(|source| Arc::new(Reloader::new(source, &service, active.clone(), targets, last_seen_log)));
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
-    started.heartbeat_task = heartbeat(&service, &client, &scheduler, &alerts, membership.as_ref());
+    started.heartbeat_tasks = heartbeats(&service, &client, &scheduler, &alerts, membership.as_ref());
     let (others, answerer) = fleet.clone().zip(membership.as_ref()).map(|(fleet, membership)| membership.others(fleet)).unzip();
     started.keeper = membership.map(|membership| membership.keep(store.clone(), alerts.clone()));
     let handles = Arc::new(Api {
@@ -322,19 +323,22 @@ fn with_own(
     own.into_iter().chain(others).collect()
 }
 
-/// The task that asks the dead-man's switch, where there is one.
-fn heartbeat(
+/// The tasks that ask the dead-man's switches, where there are any.
+fn heartbeats(
     service: &Service,
     client: &HttpClient,
     scheduler: &Scheduler,
     alerts: &Alerts,
     membership: Option<&Membership>,
-) -> Option<HeartbeatTask> {
-    // The switch is the fleet's: a process that has not reached it does not know how the others are.
-    let heartbeat = service.heartbeat.clone().filter(|_| service.fleet.is_some() == membership.is_some())?;
-    let evaluates = membership.map(Membership::evaluates);
-    let evaluates = move || evaluates.as_ref().is_none_or(|evaluates| evaluates());
-    Some(HeartbeatTask::start(heartbeat, client.clone(), scheduler.clone(), alerts.clone(), evaluates))
+) -> Vec<HeartbeatTask> {
+    let Some(heartbeat) = &service.heartbeat else { return Vec::new() };
+    let region = service.fleet.as_ref().map(|fleet| &fleet.member);
+    let start = |of| {
+        let evaluates = membership.map(Membership::evaluates);
+        let evaluates = move || evaluates.as_ref().is_none_or(|evaluates| evaluates());
+        HeartbeatTask::start(Arc::clone(heartbeat), of, client.clone(), scheduler.clone(), alerts.clone(), evaluates)
+    };
+    BeatOf::of_process(heartbeat, region, membership.is_some()).into_iter().map(start).collect()
 }
 
 /// The pauses that were kept, and the canaries of the whole fleet that they are about.

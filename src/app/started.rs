@@ -46,7 +46,7 @@ pub(super) struct Started {
     pub(super) journal: Option<Arc<dyn Store>>,
     pub(super) self_check: Option<SelfCheck>,
     pub(super) config_watcher: Option<ConfigWatcher>,
-    pub(super) heartbeat_task: Option<HeartbeatTask>,
+    pub(super) heartbeat_tasks: Vec<HeartbeatTask>,
     pub(super) keeper: Option<Keeper>,
     pub(super) following: Option<Following>,
     pub(super) answering: Option<Answering>,
@@ -71,7 +71,7 @@ impl Started {
         if let Some(config_watcher) = self.config_watcher {
             stopping.stage("reload", LAST_ANSWERS, config_watcher.stop()).await;
         }
-        if let Some(heartbeat_task) = self.heartbeat_task {
+        for heartbeat_task in self.heartbeat_tasks {
             stopping.stage("heartbeat", LAST_ANSWERS, heartbeat_task.stop()).await;
         }
         if let Some(housekeeping) = self.housekeeping {

@@ -246,6 +246,22 @@ expect = ["status == 200"]
     }
 
     #[test]
+    fn the_heartbeat_of_a_region_is_for_fleets() {
+        let url = "region_url = \"https://beat.example.com/{{ region }}/{{ secret.key }}\"\n";
+        let text = SERVICE.replace("[heartbeat]\n", &format!("[heartbeat]\n{url}"));
+        let alone = loaded(&text, PROBE, &[]);
+        assert!(alone.diagnostics.render(false).contains("does nothing without a fleet"), "{}", alone.diagnostics.render(false));
+        assert!(alone.service.unwrap().heartbeat.unwrap().region_url.is_none());
+        let shared = [("SERINUS_STORE__URL", "postgres://serinus@db.example.com/serinus"), ("SERINUS_REGION", "eu")];
+        let regions = format!("regions = [\"eu\", \"us\"]\n{text}");
+        let fleet = loaded(&regions, PROBE, &shared);
+        assert!(!fleet.diagnostics.render(false).contains("region_url"), "{}", fleet.diagnostics.render(false));
+        assert!(fleet.service.unwrap().heartbeat.unwrap().region_url.is_some());
+        let of_all = loaded(&regions.replace("/{{ secret.key }}\"\n\n", "/{{ region }}\"\n\n"), PROBE, &shared);
+        assert!(of_all.diagnostics.has_errors(), "`url` is one for all regions");
+    }
+
+    #[test]
     fn keys_carry_the_region_only_where_the_process_was_told_which_one_it_is() {
         let one = "region = \"eu\"\nnotify.none = true";
         assert_eq!(service(SERVICE, &[]).alerting.origin.as_deref(), Some("eu"));

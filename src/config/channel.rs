@@ -112,7 +112,7 @@ fn slack(keys: &SlackKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagn
 fn webhook(keys: &WebhookKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
     let names: Vec<&str> = MESSAGE_NAMES.iter().chain(service_template::SECRETS).copied().collect();
     Some(ChannelKind::Webhook {
-        url: service_template::url(&keys.url, context, diagnostics)?,
+        url: service_template::url(&keys.url, service_template::SECRETS, context, diagnostics)?,
         headers: service_template::headers(keys.headers.items(), context, diagnostics),
         body: keys.body.map(|node| service_template::template(node, &names, context, diagnostics)),
         signing_key: secret(&keys.signing_key, context, diagnostics),

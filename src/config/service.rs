@@ -299,5 +299,17 @@ fn self_check(keys: &SelfCheckKeys<'_>, diagnostics: &mut Diagnostics) -> SelfCh
 
 /// `[heartbeat]`; nothing if it has no URL.
 fn heartbeat(keys: &HeartbeatKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Heartbeat> {
-    Some(Heartbeat { url: service_template::url(&keys.url, context, diagnostics)?, every: *keys.every, timeout: *keys.timeout })
+    let region_url = service_template::url(&keys.region_url, &["secret", "region"], context, diagnostics);
+    if let Some(span) = keys.region_url.span().filter(|_| !context.in_fleet) {
+        diagnostics.push(
+            Diagnostic::at(Code::NoEffect, span, "`heartbeat.region_url` does nothing without a fleet")
+                .help("`url` says already that this process is alive; a fleet shares a `[store]` in a PostgreSQL database"),
+        );
+    }
+    Some(Heartbeat {
+        url: service_template::url(&keys.url, service_template::SECRETS, context, diagnostics)?,
+        region_url: region_url.filter(|_| context.in_fleet),
+        every: *keys.every,
+        timeout: *keys.timeout,
+    })
 }

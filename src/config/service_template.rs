@@ -54,9 +54,10 @@ pub(super) fn headers(
     headers
 }
 
-/// An address that may hold secrets. Over plain HTTP it is warned of, unless it stays on this machine.
+/// An address that may use these names. Over plain HTTP it is warned of, unless it stays on this machine.
 pub(super) fn url(
     field: &Field<'_, Option<&Node<'_>>>,
+    names: &[&str],
     context: &ServiceContext,
     diagnostics: &mut Diagnostics,
 ) -> Option<Template> {
@@ -69,7 +70,7 @@ pub(super) fn url(
         );
     }
     warn_of_plain(text, node.span, diagnostics);
-    Some(template(node, SECRETS, context, diagnostics))
+    Some(template(node, names, context, diagnostics))
 }
 
 /// Warns of an address that others on the way can read and change.

@@ -269,6 +269,8 @@ pub struct SelfCheckSettings {
 pub struct Heartbeat {
     /// What is asked for; `secret` is in scope.
     pub url: Template,
+    /// What each process of a fleet that probes asks for; `secret` and `region` are in scope. Nothing without a fleet.
+    pub region_url: Option<Template>,
     /// How often.
     pub every: Duration,
     /// Bound on one request.

@@ -42,6 +42,7 @@ mod exec;
 mod exemplars;
 mod exports;
 mod fleet;
+mod fleet_instances;
 mod healthcheck;
 mod journal;
 mod pages;

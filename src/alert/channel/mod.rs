@@ -33,7 +33,7 @@ mod webhook;
 pub use alertmanager::labels;
 pub use http::{ClientError, HttpClient};
 pub use sender::Sender;
-pub(in crate::alert) use template::{context, render};
+pub(in crate::alert) use template::{context, of_region, render};
 pub use test_page::{NoChannel, Tested, send_test};
 
 use std::time::Duration;

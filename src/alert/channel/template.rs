@@ -26,6 +26,12 @@ pub(in crate::alert) fn context(message: Option<&Message>, secrets: &Arc<Secrets
     Value::from_object(TemplateContext { fields: fields.map(|fields| from_json(&fields)), secrets: Arc::clone(secrets) })
 }
 
+/// The context of what is about no message: `secret`, and `region`.
+pub(in crate::alert) fn of_region(region: &str, secrets: &Arc<Secrets>) -> Value {
+    let fields = from_json(&serde_json::json!({ "region": region }));
+    Value::from_object(TemplateContext { fields: Some(fields), secrets: Arc::clone(secrets) })
+}
+
 /// A template's text.
 pub(in crate::alert) fn render(
     template: &Template,

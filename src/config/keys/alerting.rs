@@ -250,6 +250,8 @@ section! {
     Heartbeat as HeartbeatKeys: "heartbeat", "`heartbeat`" {
         /// The dead-man's switch, asked with GET; `secret.NAME` is in scope.
         url: Template [required],
+        /// Another one, which each process of a fleet that probes asks, with the names `secret.NAME` and `region` in scope.
+        region_url: Template,
         /// How often.
         every: Duration = "1m",
         /// Bound on one request.

@@ -118,7 +118,7 @@ fn describe() {
     describe_counter!(RUNS_DROPPED, "Runs that the alert rules were too far behind to look at.");
     describe_counter!(LATE_RESULTS, "Results that came after something had been decided without them, by whether they counted.");
     describe_counter!("serinus_notifications_total", "Requests to channels, by what came of them.");
-    describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
+    describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switches, by whose it is and what came of them.");
     describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
     describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");
     describe_counter!("serinus_listener_cut_total", "Connections to the listener that were cut, by why.");
