@@ -40,14 +40,14 @@ impl Failure {
         Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), message)
     }
 
-    /// Another process of the fleet was asked and did not do it.
+    /// Another process of the fleet was asked and did not do it, so that a proxy may ask another one.
     pub(in crate::web) fn unanswered(message: String) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// Another process of the fleet was asked, and nobody knows whether it did it.
     pub(in crate::web) fn uncertain(message: String) -> Self {
-        Self { may_be_done: true, ..Self::unanswered(message) }
+        Self { may_be_done: true, ..Self::new(StatusCode::GATEWAY_TIMEOUT, message) }
     }
 
     /// There is no such thing.

@@ -94,7 +94,7 @@ impl Modify for Common {
                 operation.responses.responses.insert("304".to_owned(), RefOr::T(unchanged));
             }
             if let Some(operation) = &mut item.post {
-                refuse(operation, &[400, 401, 403, 404, 409, 413, 415, 422, 429, 503]);
+                refuse(operation, &[400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504]);
             }
         }
     }
@@ -116,8 +116,10 @@ fn refusal(status: u16) -> Response {
         413 => "The body is longer than 64 KiB.",
         415 => "The body is not JSON.",
         429 => "Too many tokens were wrong; `Retry-After` says how long nobody listens.",
+        504 => "Another process of the fleet was asked and did not say in time what came of it: it may have been done.",
         _ => {
-            "The service starts or stops, its store does not answer, or another process of the fleet was asked and did not answer."
+            "The service starts, stops or stands by, its store does not answer, or another process of the fleet was asked and did not \
+             answer: nothing was done."
         }
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -221,7 +221,7 @@ mod tests {
         for state in [Some(RequestState::Taken), Some(RequestState::Waiting), None, Some(RequestState::Answered("{}".to_owned()))]
         {
             let (status, may_be_done, said) = answered(state).unwrap_err();
-            assert!(status == 503 && may_be_done, "{said}");
+            assert!(status == 504 && may_be_done, "{said}");
         }
     }
 

@@ -98,7 +98,8 @@ pub(super) async fn start_everywhere(
                 Ok(runs) => started.join(runs),
                 Err(error) => {
                     unasked.extend(ids.into_iter().map(|id| (id, error.message().to_owned())));
-                    failure = Some(error);
+                    // What may have been done is not told as if nothing was.
+                    failure = Some(failure.filter(Failure::may_be_done).unwrap_or(error));
                 }
             }
         }
