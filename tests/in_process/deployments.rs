@@ -13,6 +13,9 @@ use serinus::plan::Service;
 
 const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
+/// As long as the longest that is asked for, which is `listen.key`.
+const SECRET: &str = "a-secret-of-at-least-thirty-two-characters";
+
 fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -64,8 +67,8 @@ fn the_manifests_of_regions_are_the_same_but_for_the_name_of_the_region() {
 fn of_region(file: &str, region: &str) -> Service {
     let folder = tempfile::tempdir().unwrap();
     let secrets = folder.path().display().to_string();
-    for secret in ["metrics_token", "canary_password"] {
-        fs::write(folder.path().join(secret), "a-secret-of-some-length").unwrap();
+    for secret in ["metrics_token", "listen_key", "canary_password"] {
+        fs::write(folder.path().join(secret), SECRET).unwrap();
     }
     fs::write(folder.path().join("serinus.toml"), text(file).replace("/run/secrets/serinus", &secrets)).unwrap();
     let probes = project("probes/*.toml").display().to_string();
@@ -73,8 +76,9 @@ fn of_region(file: &str, region: &str) -> Service {
         ("SERINUS_REGION", region),
         ("SERINUS_STORE__URL", "postgres://serinus@postgres/serinus?sslmode=disable"),
         ("SERINUS_PROBES", &probes),
-        ("METRICS_TOKEN", "a-secret-of-some-length"),
-        ("CANARY_PASSWORD", "a-secret-of-some-length"),
+        ("METRICS_TOKEN", SECRET),
+        ("LISTEN_KEY", SECRET),
+        ("CANARY_PASSWORD", SECRET),
     ];
     let loaded =
         config::load(&folder.path().join("serinus.toml"), environment.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -89,6 +93,7 @@ fn the_configurations_of_fleets_are_valid_in_every_region_and_each_region_probes
             let service = of_region(file, region);
             assert_eq!(service.fleet.as_ref().map(|fleet| &*fleet.member), Some(region), "{file}");
             assert_eq!(service.plan.canaries.len(), 17, "{file}");
+            assert!(service.listen.key.is_some(), "{file}: the key of log-ins would be in the database");
         }
     }
 }
