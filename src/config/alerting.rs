@@ -253,11 +253,10 @@ expect = ["status == 200"]
         assert!(alone.diagnostics.render(false).contains("does nothing without a fleet"), "{}", alone.diagnostics.render(false));
         assert!(alone.service.unwrap().heartbeat.unwrap().region_url.is_none());
         let shared = [("SERINUS_STORE__URL", "postgres://serinus@db.example.com/serinus"), ("SERINUS_REGION", "eu")];
-        let regions = format!("regions = [\"eu\", \"us\"]\n{text}");
-        let fleet = loaded(&regions, PROBE, &shared);
+        let fleet = loaded(&text, PROBE, &shared);
         assert!(!fleet.diagnostics.render(false).contains("region_url"), "{}", fleet.diagnostics.render(false));
         assert!(fleet.service.unwrap().heartbeat.unwrap().region_url.is_some());
-        let of_all = loaded(&regions.replace("/{{ secret.key }}\"\n\n", "/{{ region }}\"\n\n"), PROBE, &shared);
+        let of_all = loaded(&text.replace("/{{ secret.key }}\"\n\n", "/{{ region }}\"\n\n"), PROBE, &shared);
         assert!(of_all.diagnostics.has_errors(), "`url` is one for all regions");
     }
 
