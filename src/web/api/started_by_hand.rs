@@ -98,14 +98,18 @@ pub(super) async fn start_everywhere(
                 Ok(runs) => started.join(runs),
                 Err(error) => {
                     unasked.extend(ids.into_iter().map(|id| (id, error.message().to_owned())));
-                    // What may have been done is not told as if nothing was.
-                    failure = Some(failure.filter(Failure::may_be_done).unwrap_or(error));
+                    failure = Some(told(failure, error));
                 }
             }
         }
     }
     started.runs.extend(unasked.into_iter().map(|(canary, why)| StartedRun { canary, why: Some(why), next_tick_ms: None }));
     (started, failure)
+}
+
+/// Which of two failures is told: what may have been done is not told as if nothing was.
+fn told(before: Option<Failure>, next: Failure) -> Failure {
+    before.filter(Failure::may_be_done).unwrap_or(next)
 }
 
 /// The canaries of this process, and those of others by their regions.
@@ -163,6 +167,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn of_several_processes_that_did_not_answer_the_one_that_may_have_begun_is_told() {
+        let (begun, withdrawn) = (|| Failure::uncertain("begun".to_owned()), || Failure::unanswered("withdrawn".to_owned()));
+        assert!(told(Some(begun()), withdrawn()).may_be_done());
+        assert!(told(Some(withdrawn()), begun()).may_be_done());
+        assert!(!told(None, withdrawn()).may_be_done());
+    }
 
     #[test]
     fn canaries_go_to_who_probes_them_and_those_that_nobody_probes_say_since_when() {
