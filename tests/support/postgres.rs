@@ -17,8 +17,15 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With settings (`NAME=VALUE`) other than those of tests, for which nothing lasts and nothing is vacuumed.
+    pub(crate) fn start_with(settings: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/setup/postgres");
-        let mut child = Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        let settings = settings.iter().flat_map(|setting| ["-c", setting]);
+        let mut child =
+            Command::new(script).args(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
         let commands = child.stdin.take().expect("it is piped");
         let answers = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut server = Self { folder: PathBuf::new(), commands, answers, _script: child };
