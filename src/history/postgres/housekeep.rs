@@ -1,15 +1,16 @@
 //! Housekeeping: rollups, and the end of what was kept long enough, in slices of some milliseconds each.
 //!
-//! Several processes may do it on one store at once. Their slices follow each other by a lock of the transaction, and each slice looks
-//! at the marks and tables anew, so that a round only finds less to do where another one is under way. What waits for tables that
-//! everybody uses comes last: where that takes too long, the round ends, and nothing else was left out.
+//! Several processes share a store, and all of them begin at the same second. One at a time does it: whoever finds another one's slice
+//! under way ends its round, since its writer would wait for that one's slices and write nothing meanwhile. Each slice looks at the marks
+//! and tables anew, so that a round only finds less to do where another one did a part. What waits for tables that everybody uses comes
+//! last: where that takes too long, the round ends, and nothing else was left out.
 //!
 //! `retention_clock` says which time counts as now.
 
 use std::time::{Duration, SystemTime};
 
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
+use tokio_postgres::{Client, Error, IsolationLevel, Row, Transaction};
 
 use super::partitions::{self, Class, Partition};
 use super::prune::{self, IncidentPrune};
@@ -22,10 +23,15 @@ use crate::plan::Retention;
 /// The lock that slices follow each other by: `SerinusH` as a number, in the database's own space of advisory locks.
 const LOCK: i64 = 0x53_65_72_69_6e_75_73_48;
 
-/// Waits for the other processes' slices. One that goes silent in the middle is cut off by the server. What a crash of the server undoes
-/// is done again.
-const TURN: &str = "SELECT set_config('lock_timeout', '5s', true), set_config('idle_in_transaction_session_timeout', '5s', true),
-    set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock($1)";
+/// One that goes silent in the middle is cut off by the server. What a crash of the server undoes is done again.
+const BOUNDS: &str = "SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '5s';
+    SET LOCAL synchronous_commit = off";
+
+/// Waits for another process's slice.
+const TURN: &str = "SELECT pg_advisory_xact_lock($1)";
+
+/// The same where no other process is at it, and otherwise nothing.
+const TURN_IF_FREE: &str = "SELECT pg_try_advisory_xact_lock($1)";
 
 /// Slices in which days are summed in a round: a day of 100,000 canaries.
 const DAY_SLICES: u32 = 1_000;
@@ -93,10 +99,12 @@ impl HousekeepRound {
         Self { stage: HousekeepStage::Clock, retention, now: epoch_ms(now), bounds: Bounds::NONE }
     }
 
-    /// Does one slice of work in one transaction. Returns false when all is done.
+    /// Does one slice of work in one transaction. Returns false when all is done, or another process is doing it.
     pub(super) async fn slice(&mut self, client: &mut Client) -> Result<bool, Error> {
         let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-        turn(&transaction).await?;
+        if !bounded(&transaction, TURN_IF_FREE).await?.get::<_, bool>(0) {
+            return Ok(false);
+        }
         let next = self.go_on(&transaction).await?;
         transaction.commit().await?;
         let more = next.is_some();
@@ -193,8 +201,14 @@ impl HousekeepRound {
 
 /// Waits until no other process does housekeeping, until the transaction's end.
 pub(super) async fn turn(transaction: &Transaction<'_>) -> Result<(), Error> {
-    transaction.query_typed(TURN, &[(&LOCK, Type::INT8)]).await?;
-    Ok(())
+    bounded(transaction, TURN).await.map(drop)
+}
+
+/// Asks for the lock in a transaction that has bounds; both leave before the first is answered.
+async fn bounded(transaction: &Transaction<'_>, turn: &str) -> Result<Row, Error> {
+    let lock = [(&LOCK as _, Type::INT8)];
+    let (_bounds, row) = futures::try_join!(transaction.batch_execute(BOUNDS), transaction.query_typed_one(turn, &lock))?;
+    Ok(row)
 }
 
 /// The clock as an earlier round left it. At the first round it trusts the due time of the newest run.

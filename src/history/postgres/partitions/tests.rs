@@ -231,11 +231,29 @@ async fn processes_that_do_it_at_once_count_each_run_once_and_make_and_drop_each
         }
     });
     join_all(rounds).await;
+    // Whoever met another one left it to that one.
+    housekeep_at(&mut client, at(130)).await;
     let counted = client.query_typed_one("SELECT sum(passed)::bigint, sum(failed)::bigint FROM rollups", &[]).await.unwrap();
     assert_eq!((counted.get::<_, i64>(0), counted.get::<_, i64>(1)), (8_061, 60));
     assert_eq!(count(&client, "runs").await, 12, "those that failed since hour 48 share a partition with one of hour 59");
     let days = client.query_typed_one("SELECT sum(passed)::bigint FROM days", &[]).await.unwrap();
     assert_eq!(days.get::<_, i64>(0), 8_061);
+}
+
+#[tokio::test]
+async fn a_process_that_finds_another_one_at_it_does_not_wait_and_does_nothing() {
+    let (database, mut client) = store().await;
+    extend_at(&mut client, at(0)).await;
+    write(&client, 1, at(1)).await;
+    let mut other = connect(&database).await;
+    let under_way = other.transaction().await.unwrap();
+    turn(&under_way).await.unwrap();
+    // It would be cut off if it waited.
+    housekeep(&mut client, at(2)).await.unwrap();
+    assert_eq!(count(&client, "rollups").await, 0);
+    under_way.commit().await.unwrap();
+    housekeep(&mut client, at(2)).await.unwrap();
+    assert_eq!(count(&client, "rollups").await, 1, "the run that passed and the one that failed are of one hour");
 }
 
 #[tokio::test]
