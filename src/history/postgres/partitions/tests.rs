@@ -248,7 +248,7 @@ async fn a_process_that_finds_another_one_at_it_does_not_wait_and_does_nothing()
     let mut other = connect(&database).await;
     let under_way = other.transaction().await.unwrap();
     turn(&under_way).await.unwrap();
-    // It would be cut off if it waited.
+    // If it waited, the server would cut the other one off, and it would do the work after all.
     housekeep(&mut client, at(2)).await.unwrap();
     assert_eq!(count(&client, "rollups").await, 0);
     under_way.commit().await.unwrap();
