@@ -94,7 +94,7 @@ pub(crate) struct Pooler {
 
 impl Pooler {
     pub(crate) fn start(server: &Postgres) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
         let port = free_port();
         let text = format!(
             "[databases]\nserinus = host={} dbname=serinus user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
@@ -102,10 +102,10 @@ impl Pooler {
             server.folder.display()
         );
         let file = folder.path().join("pgbouncer.ini");
-        fs::write(&file, text).unwrap();
+        fs::write(&file, text).expect("the folder can be written to");
         // It refuses to run as root.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(folder.path(), open).unwrap();
+        fs::set_permissions(folder.path(), open).expect("it is our own");
         let mut arguments = vec!["-q".to_owned(), file.display().to_string()];
         if rustix::process::geteuid().is_root() {
             arguments.splice(0..0, ["-u".to_owned(), "postgres".to_owned()]);

@@ -110,7 +110,7 @@ fn measure(size: Size) {
     let failing = watch("some fail everywhere");
     eprintln!("{}", report::statements(&server, size.watch));
     target.fail_below(0);
-    let pages = pages::of(&pager);
-    println!("{}", report::table(size, &calm, &failing, &pages));
+    let told = pages::of(&pager);
+    println!("{}", report::table(size, &calm, &failing, &told));
     fleet.say_what_was_logged();
 }

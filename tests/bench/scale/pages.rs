@@ -15,10 +15,10 @@ pub(crate) struct Pages {
 
 #[expect(clippy::cast_precision_loss, reason = "a float has enough digits for milliseconds")]
 pub(crate) fn of(pager: &Pager) -> Pages {
-    let pages = pager.pages();
-    let opened = pages.iter().filter(|page| page.message.action == Action::Ring && page.message.occasion == Occasion::Opened);
+    let arrived = pager.pages();
+    let opened = arrived.iter().filter(|page| page.message.action == Action::Ring && page.message.occasion == Occasion::Opened);
     let mut first: Vec<f64> =
         opened.filter_map(|page| Some(page.at as f64 / 1e3 - page.message.evidence.first()?.at_ms as f64)).collect();
     first.sort_by(f64::total_cmp);
-    Pages { all: pages.len(), first }
+    Pages { all: arrived.len(), first }
 }
