@@ -62,9 +62,9 @@ impl Target {
         self.asked.lock().unwrap().get(path).map_or(0, |asked| asked.len() as u64)
     }
 
-    /// When a path was last asked before some moment.
-    pub(crate) fn last_asked(&self, path: &str, before: Instant) -> Option<Instant> {
-        self.asked.lock().unwrap().get(path)?.iter().copied().filter(|at| *at <= before).max()
+    /// When a path was asked, each time.
+    pub(crate) fn asked_at(&self, path: &str) -> Vec<Instant> {
+        self.asked.lock().unwrap().get(path).cloned().unwrap_or_default()
     }
 
     /// What came after this in the paths that were asked.

@@ -19,7 +19,12 @@ pub(crate) struct Delaying {
 impl Delaying {
     /// A proxy without delay.
     pub(crate) fn before(socket: PathBuf) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::at("127.0.0.1:0", socket)
+    }
+
+    /// One that listens there.
+    pub(crate) fn at(address: &str, socket: PathBuf) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let proxy =
             Self { address: listener.local_addr().expect("it is bound"), delay: Arc::new(Mutex::new(Some(Duration::ZERO))) };
         let delay = Arc::clone(&proxy.delay);

@@ -1,0 +1,174 @@
+//! The faults: what each needs, what is promised while it lasts, and how it begins and ends.
+
+use std::time::Duration;
+
+use super::network::{self, Cable};
+use super::world::{Setup, World};
+
+/// What goes wrong. The first process evaluates as it begins; the second and the third one see the target fail, but for one case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    StoreFromEvaluator,
+    StoreFromAnother,
+    PagerFromEvaluator,
+    TargetFromRegion,
+    Freeze,
+    Kill,
+    KillWithStandby,
+    Rolling,
+    StoreKilled,
+    StoreBlackHoled,
+    StoreReadOnly,
+    StoreFailover,
+    DiskFull,
+    WrongPassword,
+    Slow,
+    Clocks,
+    Migration,
+}
+
+/// A trial of the tables' next version, as one that only adds is.
+const TRIAL: [&str; 2] = [
+    "ALTER TABLE incidents ADD COLUMN trial text; CREATE TABLE trial (id integer PRIMARY KEY, name text)",
+    "INSERT INTO migrations (number, least_reader) VALUES (2, 1)",
+];
+
+impl Fault {
+    pub(crate) const ALL: [Self; 18] = [
+        Self::None,
+        Self::StoreFromEvaluator,
+        Self::StoreFromAnother,
+        Self::PagerFromEvaluator,
+        Self::TargetFromRegion,
+        Self::Freeze,
+        Self::Kill,
+        Self::KillWithStandby,
+        Self::Rolling,
+        Self::StoreKilled,
+        Self::StoreBlackHoled,
+        Self::StoreReadOnly,
+        Self::StoreFailover,
+        Self::DiskFull,
+        Self::WrongPassword,
+        Self::Slow,
+        Self::Clocks,
+        Self::Migration,
+    ];
+
+    /// Its name for `--only`, what it is, and what is promised of it.
+    pub(crate) fn words(self) -> [&'static str; 3] {
+        match self {
+            Self::None => ["none", "none", "told at once"],
+            Self::StoreFromEvaluator => ["store-evaluator", "database ↮ who evaluates", "another one evaluates within the lease"],
+            Self::StoreFromAnother => ["store-other", "database ↮ a region that fails", "that region tells alone"],
+            Self::PagerFromEvaluator => ["pager-evaluator", "pager ↮ who evaluates", "told when it is reached again"],
+            Self::TargetFromRegion => ["target-region", "target ↮ a region", "counts as failing there"],
+            Self::Freeze => ["freeze", "who evaluates stands still for 30 s", "another one evaluates within the lease"],
+            Self::Kill => ["kill", "who evaluates is killed", "another one evaluates within the lease"],
+            Self::KillWithStandby => {
+                ["kill-standby", "who evaluates and probes is killed, an instance stands by", "taken over within the lease"]
+            }
+            Self::Rolling => ["rolling", "each is restarted in turn", "the lease is handed on at once"],
+            Self::StoreKilled => ["store-killed", "database killed for 30 s", "each region tells alone"],
+            Self::StoreBlackHoled => ["store-dropped", "database black-holed for 30 s", "each region tells alone"],
+            Self::StoreReadOnly => ["store-read-only", "database read-only for 30 s", "each region tells alone"],
+            Self::StoreFailover => {
+                ["store-failover", "database killed, a standby promoted after 30 s", "each region tells alone"]
+            }
+            Self::DiskFull => ["disk-full", "the database's disk is full for 30 s", "told all the same"],
+            Self::WrongPassword => ["password", "wrong password for 30 s", "each region tells alone"],
+            Self::Slow => ["slow", "a commit takes 5 s, for 30 s", "each region tells alone"],
+            Self::Clocks => ["clocks", "clocks 2 min behind and ahead", "told at once"],
+            Self::Migration => ["migration", "tables of a later version, then restarts", "told at once"],
+        }
+    }
+
+    pub(crate) fn setup(self) -> Setup {
+        match self {
+            Self::KillWithStandby => Setup::StandbyInstance,
+            Self::StoreFailover => Setup::StandbyServer,
+            Self::DiskFull => Setup::SmallDisk,
+            Self::Slow => Setup::Proxy,
+            Self::Clocks => Setup::Clocks,
+            _ => Setup::Plain,
+        }
+    }
+
+    /// Where the target fails, one after the other. Where a standby takes over, that is in its region as well.
+    pub(crate) fn fails_in(self) -> [&'static str; 2] {
+        if self == Self::KillWithStandby { ["us", "eu"] } else { ["us", "ap"] }
+    }
+
+    /// How long it lasts.
+    pub(crate) fn lasts(self) -> Duration {
+        match self {
+            Self::TargetFromRegion => Duration::from_secs(20),
+            Self::None | Self::Rolling | Self::Clocks | Self::Migration => Duration::from_secs(12),
+            _ => Duration::from_secs(30),
+        }
+    }
+
+    /// Begins it, before the target fails.
+    pub(crate) fn begin(self, world: &mut World) {
+        match self {
+            Self::StoreFromEvaluator => world.processes[0].network.cut(Cable::Store),
+            Self::StoreFromAnother => world.processes[2].network.cut(Cable::Store),
+            Self::PagerFromEvaluator => world.processes[0].network.cut(Cable::Pager),
+            Self::Rolling => world.restart(0),
+            Self::StoreKilled | Self::StoreFailover => world.database.command("kill"),
+            Self::StoreBlackHoled => network::run("iptables -A INPUT -p tcp --dport 5432 -j DROP"),
+            Self::StoreReadOnly => world.database.set("default_transaction_read_only = on"),
+            Self::DiskFull => world.database.fill(),
+            Self::WrongPassword => world.database.set_password("wrong"),
+            // Both ways make a commit.
+            Self::Slow => world.proxy.as_ref().expect("it has a proxy").set(Some(Duration::from_millis(2500))),
+            Self::Migration => {
+                world.database.ask("serinus", &TRIAL);
+            }
+            Self::None | Self::TargetFromRegion | Self::Freeze | Self::Kill | Self::KillWithStandby | Self::Clocks => {}
+        }
+    }
+
+    /// What happens once the target fails in the first region, and not yet in the second one.
+    pub(crate) fn between(self, world: &mut World) {
+        match self {
+            Self::TargetFromRegion => world.processes[2].network.cut(Cable::Target),
+            Self::Freeze => world.processes[0].service.running().signal("STOP"),
+            Self::Kill | Self::KillWithStandby => world.processes[0].kill(),
+            Self::Rolling | Self::Migration => world.restart(1),
+            _ => {}
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn end(self, world: &mut World) {
+        match self {
+            Self::StoreFromEvaluator => world.processes[0].network.mend(Cable::Store),
+            Self::StoreFromAnother => world.processes[2].network.mend(Cable::Store),
+            Self::PagerFromEvaluator => world.processes[0].network.mend(Cable::Pager),
+            Self::TargetFromRegion => world.processes[2].network.mend(Cable::Target),
+            Self::Freeze => world.processes[0].service.running().signal("CONT"),
+            Self::Kill => world.processes[0].begin(),
+            Self::KillWithStandby => {
+                let standby = world.standby.take().expect("one stands by");
+                if world.wait("the standby takes over", Duration::from_secs(60), |_| standby.is_finished()) {
+                    world.processes.push(standby.join().expect("it listens"));
+                }
+            }
+            Self::StoreKilled => world.database.command("start"),
+            Self::StoreBlackHoled => network::run("iptables -F INPUT"),
+            Self::StoreReadOnly => world.database.set("default_transaction_read_only = off"),
+            Self::StoreFailover => world.database.command("promote"),
+            Self::DiskFull => world.database.make_room(),
+            Self::WrongPassword => world.database.set_password("right"),
+            Self::Slow => world.proxy.as_ref().expect("it has a proxy").set(Some(Duration::ZERO)),
+            Self::Rolling => world.restart(2),
+            Self::Migration => {
+                world.restart(2);
+                world.restart(0);
+            }
+            Self::None | Self::Clocks => {}
+        }
+    }
+}
