@@ -52,10 +52,15 @@ pub(crate) fn count(world: &World, deciding: Option<Instant>) -> Seen {
     let opened_once: BTreeSet<&str> = opened.iter().copied().collect();
     let opened_ids: BTreeSet<&str> =
         rings.iter().filter(|page| page.message["occasion"] == "opened").map(|page| &*page.id).collect();
-    let tries = world.database.ask("serinus", &["SELECT id FROM tries WHERE what = 'ring' AND state <> 'dropped'"]);
+    // A ring that could not be taken gives way to the next one of its incident, which tells all that the first one did.
+    let tries =
+        world.database.ask("serinus", &["SELECT id, incident FROM tries JOIN try_incidents ON try = id WHERE what = 'ring'"]);
+    let incidents: BTreeSet<&str> = rings.iter().filter_map(|page| page.message["incident"].as_str()).collect();
+    let is_untold =
+        |row: &&str| row.split_once('|').is_some_and(|(id, incident)| !ids.contains(id) && !incidents.contains(incident));
     let critical = critical(&rings);
     let facts = usize::from(rings.is_empty()) + usize::from(critical.is_none());
-    let untold = tries.lines().filter(|id| !ids.contains(id)).count();
+    let untold = tries.lines().filter(is_untold).count();
     Seen {
         due,
         run: known - missed,
@@ -72,11 +77,11 @@ pub(crate) fn count(world: &World, deciding: Option<Instant>) -> Seen {
     }
 }
 
-/// When the second run that failed in a region ended, by the database, where the target was not asked.
+/// When the first run that failed in a region ended, by the database, where the target was not asked.
 pub(crate) fn ended(world: &World, region: &str) -> Option<Instant> {
     let ago = format!(
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - (due_ms + late_ms + duration_us / 1000)
-            FROM runs JOIN canaries ON canaries.id = runs.canary WHERE name = 'shop/{region}' AND verdict = 1 ORDER BY due_ms OFFSET 1 LIMIT 1"
+            FROM runs JOIN canaries ON canaries.id = runs.canary WHERE name = 'shop/{region}' AND verdict = 1 ORDER BY due_ms LIMIT 1"
     );
     let ago = world.database.ask("serinus", &[&ago]).parse().ok()?;
     Instant::now().checked_sub(Duration::from_millis(ago))

@@ -26,6 +26,11 @@ pub(crate) enum Fault {
     Slow,
     Clocks,
     Migration,
+    // Two at once.
+    StoreFlaps,
+    KillAlone,
+    PagerThenKill,
+    KillAll,
 }
 
 /// A trial of the tables' next version, as one that only adds is.
@@ -34,8 +39,12 @@ const TRIAL: [&str; 2] = [
     "INSERT INTO migrations (number, least_reader) VALUES (2, 1)",
 ];
 
+/// What is sent to the database is lost, and nobody says so; and no longer.
+const DROP: &str = "iptables -A INPUT -p tcp --dport 5432 -j DROP";
+const PASS: &str = "iptables -F INPUT";
+
 impl Fault {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::None,
         Self::StoreFromEvaluator,
         Self::StoreFromAnother,
@@ -54,6 +63,10 @@ impl Fault {
         Self::Slow,
         Self::Clocks,
         Self::Migration,
+        Self::StoreFlaps,
+        Self::KillAlone,
+        Self::PagerThenKill,
+        Self::KillAll,
     ];
 
     /// Its name for `--only`, what it is, and what is promised of it.
@@ -76,11 +89,21 @@ impl Fault {
             Self::StoreFailover => {
                 ["store-failover", "database killed, a standby promoted after 30 s", "each region tells alone"]
             }
-            Self::DiskFull => ["disk-full", "the database's disk is full for 30 s", "told all the same"],
+            Self::DiskFull => ["disk-full", "the database's disk is full for 30 s", "each region tells alone"],
             Self::WrongPassword => ["password", "wrong password for 30 s", "each region tells alone"],
             Self::Slow => ["slow", "a commit takes 5 s, for 30 s", "each region tells alone"],
             Self::Clocks => ["clocks", "clocks 2 min behind and ahead", "told at once"],
             Self::Migration => ["migration", "tables of a later version, then restarts", "told at once"],
+            Self::StoreFlaps => ["store-flaps", "database gone for 6 of every 10 s", "told between two of them"],
+            Self::KillAlone => [
+                "kill-alone",
+                "database killed for 60 s, a region that told alone is killed meanwhile",
+                "the next process ends what was told",
+            ],
+            Self::PagerThenKill => {
+                ["pager-kill", "pager ↮ who evaluates, which is killed then", "another one tells within the lease"]
+            }
+            Self::KillAll => ["kill-all", "all are killed at once and started again", "told by whoever evaluates then"],
         }
     }
 
@@ -103,8 +126,9 @@ impl Fault {
     /// How long it lasts.
     pub(crate) fn lasts(self) -> Duration {
         match self {
-            Self::TargetFromRegion => Duration::from_secs(20),
-            Self::None | Self::Rolling | Self::Clocks | Self::Migration => Duration::from_secs(12),
+            Self::None | Self::Rolling | Self::Clocks | Self::Migration => Duration::from_secs(16),
+            Self::Freeze | Self::Kill | Self::KillWithStandby | Self::PagerThenKill => Duration::from_secs(40),
+            Self::KillAlone => Duration::from_mins(1),
             _ => Duration::from_secs(30),
         }
     }
@@ -114,10 +138,10 @@ impl Fault {
         match self {
             Self::StoreFromEvaluator => world.processes[0].network.cut(Cable::Store),
             Self::StoreFromAnother => world.processes[2].network.cut(Cable::Store),
-            Self::PagerFromEvaluator => world.processes[0].network.cut(Cable::Pager),
+            Self::PagerFromEvaluator | Self::PagerThenKill => world.processes[0].network.cut(Cable::Pager),
             Self::Rolling => world.restart(0),
-            Self::StoreKilled | Self::StoreFailover => world.database.command("kill"),
-            Self::StoreBlackHoled => network::run("iptables -A INPUT -p tcp --dport 5432 -j DROP"),
+            Self::StoreKilled | Self::StoreFailover | Self::KillAlone => world.database.command("kill"),
+            Self::StoreBlackHoled | Self::StoreFlaps => network::run(DROP),
             Self::StoreReadOnly => world.database.set("default_transaction_read_only = on"),
             Self::DiskFull => world.database.fill(),
             Self::WrongPassword => world.database.set_password("wrong"),
@@ -126,7 +150,13 @@ impl Fault {
             Self::Migration => {
                 world.database.ask("serinus", &TRIAL);
             }
-            Self::None | Self::TargetFromRegion | Self::Freeze | Self::Kill | Self::KillWithStandby | Self::Clocks => {}
+            Self::None
+            | Self::TargetFromRegion
+            | Self::Freeze
+            | Self::Kill
+            | Self::KillWithStandby
+            | Self::KillAll
+            | Self::Clocks => {}
         }
     }
 
@@ -135,8 +165,31 @@ impl Fault {
         match self {
             Self::TargetFromRegion => world.processes[2].network.cut(Cable::Target),
             Self::Freeze => world.processes[0].service.running().signal("STOP"),
-            Self::Kill | Self::KillWithStandby => world.processes[0].kill(),
+            Self::Kill | Self::KillWithStandby | Self::PagerThenKill => world.kill_within_a_run(0),
             Self::Rolling | Self::Migration => world.restart(1),
+            Self::StoreFlaps => {
+                for _ in 0..4 {
+                    network::run(PASS);
+                    std::thread::sleep(Duration::from_secs(4));
+                    network::run(DROP);
+                    std::thread::sleep(Duration::from_secs(6));
+                }
+            }
+            Self::KillAlone => {
+                world.wait("a region tells alone", Duration::from_mins(1), |world| !world.open().is_empty());
+                // Until it is written down that it was taken.
+                std::thread::sleep(Duration::from_secs(2));
+                world.kill_within_a_run(1);
+                world.processes[1].begin();
+            }
+            Self::KillAll => {
+                for number in 0..world.processes.len() {
+                    world.kill_within_a_run(number);
+                }
+                for process in &mut world.processes {
+                    process.begin();
+                }
+            }
             _ => {}
         }
     }
@@ -150,14 +203,18 @@ impl Fault {
             Self::TargetFromRegion => world.processes[2].network.mend(Cable::Target),
             Self::Freeze => world.processes[0].service.running().signal("CONT"),
             Self::Kill => world.processes[0].begin(),
+            Self::PagerThenKill => {
+                world.processes[0].network.mend(Cable::Pager);
+                world.processes[0].begin();
+            }
             Self::KillWithStandby => {
                 let standby = world.standby.take().expect("one stands by");
-                if world.wait("the standby takes over", Duration::from_secs(60), |_| standby.is_finished()) {
+                if world.wait("the standby takes over", Duration::from_mins(1), |_| standby.is_finished()) {
                     world.processes.push(standby.join().expect("it listens"));
                 }
             }
-            Self::StoreKilled => world.database.command("start"),
-            Self::StoreBlackHoled => network::run("iptables -F INPUT"),
+            Self::StoreKilled | Self::KillAlone => world.database.command("start"),
+            Self::StoreBlackHoled | Self::StoreFlaps => network::run(PASS),
             Self::StoreReadOnly => world.database.set("default_transaction_read_only = off"),
             Self::StoreFailover => world.database.command("promote"),
             Self::DiskFull => world.database.make_room(),
@@ -168,7 +225,7 @@ impl Fault {
                 world.restart(2);
                 world.restart(0);
             }
-            Self::None | Self::Clocks => {}
+            Self::None | Self::KillAll | Self::Clocks => {}
         }
     }
 }

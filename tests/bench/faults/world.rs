@@ -9,7 +9,7 @@ use super::delaying::Delaying;
 use super::network::{self, Network};
 use super::page_support::pager::{Page, Pager};
 use super::page_support::service::{Service, channel, journey};
-use super::page_support::target::{BROKEN, Target, WELL};
+use super::page_support::target::{Answer, BROKEN, Target, WELL};
 
 /// The regions of the fleet. The first one evaluates as it begins.
 pub(crate) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
@@ -153,6 +153,19 @@ impl World {
         self.target.set(&format!("/{probe}/{region}"), WELL);
     }
 
+    /// Kills a process that has created something and not deleted it yet.
+    pub(crate) fn kill_within_a_run(&mut self, number: usize) {
+        let look = format!("/look/{}", REGIONS[number]);
+        self.target.set(&look, Answer::Hangs);
+        let looked = self.target.asked(&look);
+        self.wait("it looks at what it created", Duration::from_secs(20), |world| world.target.asked(&look) > looked);
+        self.processes[number].kill();
+        if self.left().is_empty() {
+            self.problems.push("nothing was left by the process that was killed".to_owned());
+        }
+        self.target.set(&look, WELL);
+    }
+
     /// Ends a process in order, and starts it again.
     pub(crate) fn restart(&mut self, number: usize) {
         self.stop(number);
@@ -224,7 +237,8 @@ fn service(listens: &str, region: &str, target: &Target, pager: &Pager, probes: 
     let at = target.address;
     let creates = format!(
         "[[step]]\nname = \"create\"\nhttp.get = \"http://{at}/create/{{{{ run.id }}}}\"\nexpect = [\"status == 200\"]\n\
-         [step.cleanup]\nhttp.get = \"http://{at}/delete/{{{{ run.id }}}}\"\nexpect = [\"status == 200\"]\n"
+         [step.cleanup]\nhttp.get = \"http://{at}/delete/{{{{ run.id }}}}\"\nexpect = [\"status == 200\"]\n\
+         [[step]]\nname = \"look\"\nhttp.get = \"http://{at}/look/{{{{ region }}}}\"\nexpect = [\"status == 200\"]\n"
     );
     let reads = |name: &&str| {
         let step = format!(
