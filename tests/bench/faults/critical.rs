@@ -25,7 +25,7 @@ pub(crate) fn measure(rings: usize, takeovers: usize, logs: &Path) -> ExitCode {
             (0..count).filter_map(|number| one(&mut world, PROBES[number % PROBES.len()], kills)).collect();
         took.sort();
         if let Some(last) = took.last() {
-            let at = |share: usize| took[(took.len() - 1) * share / 100].as_secs_f64();
+            let at = |share: usize| took[(took.len() * share).div_ceil(100) - 1].as_secs_f64();
             let lost = count - took.len();
             println!("{ROW}| {what} | {count} | {lost} | {:.2} | {:.2} | {:.2} |", at(50), at(99), last.as_secs_f64());
         }

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Freeze,
     Kill,
     KillWithStandby,
+    FreezeWithStandby,
+    StoreFromProberWithStandby,
     Rolling,
     StoreKilled,
     StoreBlackHoled,
@@ -44,7 +46,7 @@ const DROP: &str = "iptables -A INPUT -p tcp --dport 5432 -j DROP";
 const PASS: &str = "iptables -F INPUT";
 
 impl Fault {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::None,
         Self::StoreFromEvaluator,
         Self::StoreFromAnother,
@@ -53,6 +55,8 @@ impl Fault {
         Self::Freeze,
         Self::Kill,
         Self::KillWithStandby,
+        Self::FreezeWithStandby,
+        Self::StoreFromProberWithStandby,
         Self::Rolling,
         Self::StoreKilled,
         Self::StoreBlackHoled,
@@ -82,6 +86,12 @@ impl Fault {
             Self::KillWithStandby => {
                 ["kill-standby", "who evaluates and probes is killed, an instance stands by", "taken over within the lease"]
             }
+            Self::FreezeWithStandby => {
+                ["freeze-standby", "the same stands still for 40 s", "taken over within the lease; the first one ends"]
+            }
+            Self::StoreFromProberWithStandby => {
+                ["store-standby", "database ↮ the same for 40 s", "taken over within the lease; the first one ends"]
+            }
             Self::Rolling => ["rolling", "each is restarted in turn", "the lease is handed on at once"],
             Self::StoreKilled => ["store-killed", "database killed for 30 s", "each region tells alone"],
             Self::StoreBlackHoled => ["store-dropped", "database black-holed for 30 s", "each region tells alone"],
@@ -109,7 +119,7 @@ impl Fault {
 
     pub(crate) fn setup(self) -> Setup {
         match self {
-            Self::KillWithStandby => Setup::StandbyInstance,
+            _ if self.is_taken_over() => Setup::StandbyInstance,
             Self::StoreFailover => Setup::StandbyServer,
             Self::DiskFull => Setup::SmallDisk,
             Self::Slow => Setup::Proxy,
@@ -118,16 +128,22 @@ impl Fault {
         }
     }
 
+    /// Whether another instance of its region takes over from the first process.
+    fn is_taken_over(self) -> bool {
+        matches!(self, Self::KillWithStandby | Self::FreezeWithStandby | Self::StoreFromProberWithStandby)
+    }
+
     /// Where the target fails, one after the other. Where a standby takes over, that is in its region as well.
     pub(crate) fn fails_in(self) -> [&'static str; 2] {
-        if self == Self::KillWithStandby { ["us", "eu"] } else { ["us", "ap"] }
+        if self.is_taken_over() { ["us", "eu"] } else { ["us", "ap"] }
     }
 
     /// How long it lasts.
     pub(crate) fn lasts(self) -> Duration {
         match self {
             Self::None | Self::Rolling | Self::Clocks | Self::Migration => Duration::from_secs(16),
-            Self::Freeze | Self::Kill | Self::KillWithStandby | Self::PagerThenKill => Duration::from_secs(40),
+            Self::Freeze | Self::Kill | Self::PagerThenKill => Duration::from_secs(40),
+            _ if self.is_taken_over() => Duration::from_secs(40),
             Self::KillAlone => Duration::from_mins(1),
             _ => Duration::from_secs(30),
         }
@@ -136,7 +152,7 @@ impl Fault {
     /// Begins it, before the target fails.
     pub(crate) fn begin(self, world: &mut World) {
         match self {
-            Self::StoreFromEvaluator => world.processes[0].network.cut(Cable::Store),
+            Self::StoreFromEvaluator | Self::StoreFromProberWithStandby => world.processes[0].network.cut(Cable::Store),
             Self::StoreFromAnother => world.processes[2].network.cut(Cable::Store),
             Self::PagerFromEvaluator | Self::PagerThenKill => world.processes[0].network.cut(Cable::Pager),
             Self::Rolling => world.restart(0),
@@ -155,6 +171,7 @@ impl Fault {
             | Self::Freeze
             | Self::Kill
             | Self::KillWithStandby
+            | Self::FreezeWithStandby
             | Self::KillAll
             | Self::Clocks => {}
         }
@@ -164,7 +181,7 @@ impl Fault {
     pub(crate) fn between(self, world: &mut World) {
         match self {
             Self::TargetFromRegion => world.processes[2].network.cut(Cable::Target),
-            Self::Freeze => world.processes[0].service.running().signal("STOP"),
+            Self::Freeze | Self::FreezeWithStandby => world.processes[0].service.running().signal("STOP"),
             Self::Kill | Self::KillWithStandby | Self::PagerThenKill => world.kill_within_a_run(0),
             Self::Rolling | Self::Migration => world.restart(1),
             Self::StoreFlaps => {
@@ -207,11 +224,16 @@ impl Fault {
                 world.processes[0].network.mend(Cable::Pager);
                 world.processes[0].begin();
             }
-            Self::KillWithStandby => {
-                let standby = world.standby.take().expect("one stands by");
-                if world.wait("the standby takes over", Duration::from_mins(1), |_| standby.is_finished()) {
-                    world.processes.push(standby.join().expect("it listens"));
-                }
+            Self::KillWithStandby => world.until_taken_over(),
+            Self::FreezeWithStandby => {
+                world.until_taken_over();
+                world.processes[0].service.running().signal("CONT");
+                world.until_first_ends();
+            }
+            Self::StoreFromProberWithStandby => {
+                world.until_taken_over();
+                world.processes[0].network.mend(Cable::Store);
+                world.until_first_ends();
             }
             Self::StoreKilled | Self::KillAlone => world.database.command("start"),
             Self::StoreBlackHoled | Self::StoreFlaps => network::run(PASS),

@@ -166,6 +166,23 @@ impl World {
         self.target.set(&look, WELL);
     }
 
+    /// Waits until the instance that stands by probes.
+    pub(crate) fn until_taken_over(&mut self) {
+        let standby = self.standby.take().expect("one stands by");
+        if self.wait("the standby takes over", Duration::from_mins(1), |_| standby.is_finished()) {
+            self.processes.push(standby.join().expect("it listens"));
+        }
+    }
+
+    /// Waits for the end of the first process, whose region another one has.
+    pub(crate) fn until_first_ends(&mut self) {
+        let status = self.processes[0].service.wait();
+        self.processes[0].is_gone = true;
+        if status.code() != Some(3) {
+            self.problems.push(format!("the first process ended with {status}"));
+        }
+    }
+
     /// Ends a process in order, and starts it again.
     pub(crate) fn restart(&mut self, number: usize) {
         self.stop(number);
