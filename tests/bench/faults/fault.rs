@@ -86,12 +86,16 @@ impl Fault {
             Self::KillWithStandby => {
                 ["kill-standby", "who evaluates and probes is killed, an instance stands by", "taken over within the lease"]
             }
-            Self::FreezeWithStandby => {
-                ["freeze-standby", "the same stands still for 40 s", "taken over within the lease; the first one ends"]
-            }
-            Self::StoreFromProberWithStandby => {
-                ["store-standby", "database ↮ the same for 40 s", "taken over within the lease; the first one ends"]
-            }
+            Self::FreezeWithStandby => [
+                "freeze-standby",
+                "who evaluates and probes stands still for 30 s, an instance stands by",
+                "taken over within the lease; the first one ends",
+            ],
+            Self::StoreFromProberWithStandby => [
+                "store-standby",
+                "database ↮ who evaluates and probes, an instance stands by",
+                "taken over within the lease; the first one ends",
+            ],
             Self::Rolling => ["rolling", "each is restarted in turn", "the lease is handed on at once"],
             Self::StoreKilled => ["store-killed", "database killed for 30 s", "each region tells alone"],
             Self::StoreBlackHoled => ["store-dropped", "database black-holed for 30 s", "each region tells alone"],
