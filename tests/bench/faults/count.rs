@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 use super::page_support::pager::Page;
-use super::world::{World, key};
+use super::world::{REGIONS, World, key};
 
 /// What was seen of a fault.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) fn count(world: &World, deciding: Option<Instant>) -> Seen {
         rung: rings.len(),
         lost: facts + untold,
         doubled: (rings.len() - ids.len()) + (opened_ids.len() - opened_once.len()),
-        alone: opened_once.iter().filter(|key| !key.starts_with("probe/")).count(),
+        alone: opened_once.iter().filter(|key| is_of_region(key)).count(),
         left: world.left().len(),
         critical: critical.and_then(|page| Some(page.at.saturating_duration_since(deciding?))),
     }
@@ -85,6 +85,11 @@ pub(crate) fn ended(world: &World, region: &str) -> Option<Instant> {
     );
     let ago = world.database.ask("serinus", &[&ago]).parse().ok()?;
     Instant::now().checked_sub(Duration::from_millis(ago))
+}
+
+/// Whether a key is one that a region told alone: those begin with it.
+fn is_of_region(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(first, _)| REGIONS.contains(&first))
 }
 
 /// The first page of the fleet that says that it is critical.
