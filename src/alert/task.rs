@@ -16,7 +16,6 @@ use crate::history::{Epoch, FactView, ReadFuture, Recorder, StartState};
 use crate::outcome::{AlertStateSink, CleanupReport, LinkKey, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
-use super::FactKey;
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
 use super::event_loop::{BringForward, EventLoop, MaySend, Outputs, ROUND};
@@ -73,8 +72,8 @@ pub type ReadEvaluation = Arc<dyn Fn() -> ReadFuture<Arc<Evaluation>> + Send + S
 
 /// What a process of a fleet starts with.
 pub struct FleetPart {
-    /// The keys under which the store has facts of this process's region that are not well.
-    pub reported: Vec<String>,
+    /// What the store has of this process's region: policies, and facts that are not well.
+    pub reported: Vec<FactView>,
     /// Whether this process may speak for the fleet now, by its own steady clock.
     pub may_send: MaySend,
     /// Reads what whoever evaluates has written.
@@ -142,8 +141,7 @@ impl Alerts {
             let clock = Clock::start();
             let (mut evaluator, may_send, journal) = match part {
                 AlertPart::Fleet(FleetPart { reported, may_send, read: _, journal }) => {
-                    let reported = reported.into_iter().filter_map(|key| FactKey::try_from(key).ok()).collect();
-                    (Evaluator::in_fleet(&plan, &alerting, &remembered, reported, clock.now()), Some(may_send), journal)
+                    (Evaluator::in_fleet(&plan, &alerting, &remembered, &reported, clock.now()), Some(may_send), journal)
                 }
                 AlertPart::Single => (Evaluator::new(&plan, &alerting, &remembered, clock.now()), None, None),
                 AlertPart::Alone { is_reached } => {

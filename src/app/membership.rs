@@ -87,7 +87,7 @@ impl Membership {
         journal: Option<Arc<dyn Recorder>>,
     ) -> Result<FleetPart, ReadError> {
         let facts = self.fleet.facts().await?.facts.into_iter().filter(|fact| fact.json.is_some());
-        let reported = facts.filter(|fact| *fact.region == *self.settings.member).map(|fact| fact.key).collect();
+        let reported = facts.filter(|fact| *fact.region == *self.settings.member).collect();
         let evaluates = self.evaluates();
         let (fleet, own) = (Arc::clone(&self.fleet), Arc::clone(&self.settings.member));
         let known = Arc::<Known>::default();

@@ -3,8 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A probe's `[alert]`, laid over `[alerting.defaults]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AlertPolicy {
     /// Whether its members are of level page; otherwise they are of level warn, so that nobody is woken for them.
     pub page: bool,
@@ -32,7 +35,8 @@ pub struct AlertPolicy {
 }
 
 /// When a canary is at page level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PageRule {
     /// After so many counted failures in a row.
     Consecutive(NonZeroU32),
@@ -46,7 +50,7 @@ pub enum PageRule {
 }
 
 /// So many of the last counted runs of a probe failed, whichever canaries of this process they were of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcrossPolicy {
     /// Failed runs, at most `of`.
     pub failures: NonZeroU32,
@@ -56,7 +60,7 @@ pub struct AcrossPolicy {
 
 /// An incident at page level is critical while this many regions count: they have a failing page-level member, or a canary whose
 /// last counted run failed within the window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CriticalRule {
     /// Regions, at least 2.
     pub regions: NonZeroU32,
@@ -65,7 +69,8 @@ pub struct CriticalRule {
 }
 
 /// What a vanished subject means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SubjectGone {
     /// It is a failure of the subject: an emptied list looks like this.
     #[default]

@@ -31,16 +31,7 @@ impl Plan {
             }
         }
         canaries.sort_by(|one, other| one.id.cmp(&other.id));
-        let Self { regions, known_regions, maintenance, probes, canaries: _, secrets, limits } = &**self;
-        Arc::new(Self {
-            regions: regions.clone(),
-            known_regions: known_regions.clone(),
-            maintenance: maintenance.clone(),
-            probes: probes.clone(),
-            canaries,
-            secrets: secrets.clone(),
-            limits: limits.clone(),
-        })
+        Arc::new(Self { canaries, ..Self::clone(self) })
     }
 }
 

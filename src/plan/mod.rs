@@ -1,7 +1,7 @@
 //! What to do: probes, their steps, and the canaries they expand into.
 //!
 //! Everything here is immutable, shared by `Arc` and checked: `config` builds it once from TOML, and from then on nothing
-//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] and
+//! re-checks it and nothing in it can be invalid. No I/O, and serde only for the policy of a probe, which travels to other processes. A new step kind is a new variant of [`Action`] and
 //! [`StepKind`] with its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
 
 mod alert;
@@ -23,6 +23,7 @@ mod listen;
 mod maintenance;
 mod names;
 mod only;
+mod policy;
 mod probe;
 mod redaction;
 mod service;
@@ -60,6 +61,7 @@ pub use listen::{Listen, ListenTls, ListenToken, Network, NoNetwork, Proxies, Ro
 pub use maintenance::{Maintenance, MaintenanceTime, Period};
 pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
 pub use only::{Excerpt, excerpt_for};
+pub use policy::ProbePolicy;
 pub use probe::{Device, Plan, Probe, Runbook};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use service::{Limits, LogFormat, SecretSource, Service, Traces};

@@ -109,7 +109,7 @@ impl Device {
 }
 
 /// Everything the scheduler and the runs need, whole and immutable. A reload makes a new one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Regions whose canaries this process runs.
     pub regions: Vec<Arc<Region>>,

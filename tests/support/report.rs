@@ -173,7 +173,8 @@ pub(crate) fn degraded(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
 
 /// A probe's steps warn.
 pub(crate) fn warning(mut probe: Probe) -> Probe {
-    Arc::get_mut(&mut probe.steps).expect("nobody else has them")[1].warn = vec![Condition::parse("latency < 0.3", location()).expect("a condition")];
+    Arc::get_mut(&mut probe.steps).expect("nobody else has them")[1].warn =
+        vec![Condition::parse("latency < 0.3", location()).expect("a condition")];
     probe
 }
 

@@ -26,7 +26,7 @@ use super::super::scope_records::ScopeRecords;
 use super::super::status::Status;
 use super::super::{Fact, FactKey, Scope, State};
 use super::closed::ClosedFacts;
-use super::{ActiveConfig, Evaluator, Facts, Ids, Incidents, Pending};
+use super::{ActiveConfig, Evaluator, Facts, Ids, Incidents, Pending, Policies};
 
 /// How often it is reported that a root is well.
 const ROOTS: Duration = Duration::from_secs(30);
@@ -86,11 +86,12 @@ impl Role {
         }
     }
 
-    /// What is watched: what this process probes, or what all processes of its fleet do.
-    pub(super) fn watched_plan(&self, plan: &Arc<Plan>) -> Arc<Plan> {
+    /// What is watched: what this process probes, or what all processes of its fleet do. Who evaluates goes by the newest policies.
+    pub(super) fn watched_plan(&self, plan: &Arc<Plan>, policies: &Policies) -> Arc<Plan> {
         match self {
             Self::Single | Self::Alone(_) | Self::Rejoins(_) => Arc::clone(plan),
-            Self::Reports | Self::Evaluates(_) => plan.of_fleet(),
+            Self::Reports => plan.of_fleet(),
+            Self::Evaluates(_) => plan.with_policies(&policies.newer(&plan.member())).of_fleet(),
         }
     }
 }
@@ -139,20 +140,23 @@ impl OtherFacts {
 }
 
 impl Evaluator {
-    /// The evaluator of a process in a fleet, which only reports so far. `reported` are the keys under which the store has facts of
-    /// this region that are not well; what is not so any more is taken back.
+    /// The evaluator of a process in a fleet, which only reports so far. `reported` is what the store has of this region: policies, and
+    /// facts that are not well; what is not so any more is taken back.
     pub fn in_fleet(
         plan: &Arc<Plan>,
         alerting: &Arc<Alerting>,
         remembered: &StartState,
-        reported: Vec<FactKey>,
+        reported: &[FactView],
         now: Moment,
     ) -> Self {
         let (mut evaluator, changed) = Self::without_incidents(plan, alerting, remembered, Role::Reports, now);
         for Changed { key, fact } in changed {
             evaluator.report(&key, fact.as_ref());
         }
-        for key in reported {
+        evaluator.policies = Policies::reported(reported);
+        evaluator.report_policies(now);
+        let facts = reported.iter().filter(|row| Policies::probe_of(&row.key).is_none());
+        for key in facts.filter_map(|row| FactKey::try_from(row.key.clone()).ok()) {
             if evaluator.own.contains_key(&key) {
                 continue;
             }
@@ -195,6 +199,8 @@ impl Evaluator {
     }
 
     fn evaluate(&mut self, role: Role, remembered: &StartState, facts: Vec<FactView>, now: Moment) {
+        self.policies.forget_others();
+        let (_, facts) = self.take_policies(facts);
         self.becomes(role, now);
         self.restore_evaluation(remembered, &[], now);
         let missed: Vec<(Arc<str>, Duration)> = self.missed_regions().collect();
@@ -246,7 +252,7 @@ impl Evaluator {
     /// Makes the configuration of what was loaded, as this role has it. Returns the one before.
     pub(super) fn configure(&mut self) -> ActiveConfig {
         let (plan, alerting) = &self.loaded;
-        let config = ActiveConfig::new(self.role.watched_plan(plan), self.role.alerting(plan, alerting));
+        let config = ActiveConfig::new(self.role.watched_plan(plan, &self.policies), self.role.alerting(plan, alerting));
         std::mem::replace(&mut self.config, config)
     }
 
@@ -354,6 +360,10 @@ impl Evaluator {
         if !matches!(self.role, Role::Evaluates(_)) {
             return;
         }
+        let (have_changed, facts) = self.take_policies(facts);
+        if have_changed {
+            self.apply_policies(now);
+        }
         for FactView { key, region, json } in facts {
             let region: Arc<str> = region.into();
             if !self.is_declared(&region) {
@@ -391,7 +401,7 @@ impl Evaluator {
     }
 
     /// Whether any of the regions that a process is called after is declared.
-    fn is_declared(&self, member: &str) -> bool {
+    pub(super) fn is_declared(&self, member: &str) -> bool {
         member.split('+').any(|region| self.config.plan.known_regions.iter().any(|known| **known == *region))
     }
 

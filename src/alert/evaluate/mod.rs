@@ -17,6 +17,7 @@ mod fleet;
 mod fold;
 mod needs;
 mod over;
+mod policies;
 mod reload;
 mod restore;
 mod rows;
@@ -48,6 +49,7 @@ pub use event::{AlertRefresh, Effects, Event, OutgoingTry};
 use facts::Facts;
 use fleet::{OtherFacts, Role};
 use fold::Ids;
+use policies::Policies;
 use rows::{ChannelHealthRow, Dirty};
 pub use status::Backlog;
 
@@ -78,6 +80,8 @@ pub struct Evaluator {
     closed: ClosedFacts,
     /// What other regions have reported, where this process evaluates.
     others: OtherFacts,
+    /// The policies of probes as the processes of a fleet have them.
+    policies: Policies,
     /// Every fact that is evaluated here.
     facts: Facts,
     incidents: Incidents,

@@ -9,7 +9,7 @@ use crate::plan::{Alerting, Channel, Plan};
 use super::super::delivery::ChannelPolicy;
 use super::super::incident::Told;
 use super::super::{FactKey, metrics};
-use super::{ActiveConfig, Evaluator};
+use super::{ActiveConfig, Evaluator, Role};
 
 impl Evaluator {
     /// Applies another plan and other channels. If they were `found` by the file watch, what is gone counts as removed a minute
@@ -18,6 +18,9 @@ impl Evaluator {
         self.ran.extend(plan.canaries.iter().map(|canary| canary.id.clone()));
         self.incidents.changed.extend(plan.probes.iter().map(|probe| Arc::clone(&probe.name)));
         self.loaded = (Arc::clone(&plan), Arc::clone(&alerting));
+        if self.role != Role::Single {
+            self.report_policies(now);
+        }
         let before = self.configure();
         for channel in before.alerting.channels.iter().filter(|channel| !self.config.has_channel(&channel.name)) {
             self.dirty.channel_gone(&channel.name);

@@ -26,7 +26,7 @@ use super::closed::ClosedFacts;
 use super::fleet::{OtherFacts, Role};
 use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
 use super::status::{StoredIncident, expected_first};
-use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
+use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending, Policies};
 
 impl Evaluator {
     /// Restores everything from the store; the evaluator of a process that is alone.
@@ -56,7 +56,7 @@ impl Evaluator {
         role: Role,
         now: Moment,
     ) -> (Self, Vec<Changed>) {
-        let watched = role.watched_plan(plan);
+        let watched = role.watched_plan(plan, &Policies::default());
         let config = ActiveConfig::new(Arc::clone(&watched), Arc::clone(alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(plan), Arc::clone(alerting), &remembered.states, now);
         let mut mutes = Muting::default();
@@ -76,6 +76,7 @@ impl Evaluator {
             settled: BTreeSet::new(),
             closed: ClosedFacts::default(),
             others: OtherFacts::default(),
+            policies: Policies::default(),
             facts: super::Facts::default(),
             incidents: Incidents::default(),
             records: ScopeRecords::default(),

@@ -177,7 +177,9 @@ impl Evaluator {
             let ObjectivesNow { convergence_1h, degraded_1h, budget_left } = objectives;
             ProbeNow { probe, convergence_1h, degraded_1h, budget_left }
         };
-        self.config.plan.probes.iter().map(one).collect()
+        // One that only other processes have loaded has no page here.
+        let loaded: BTreeSet<&str> = self.loaded.0.probes.iter().map(|probe| &*probe.name).collect();
+        self.config.plan.probes.iter().filter(|probe| loaded.contains(&*probe.name)).map(one).collect()
     }
 
     fn canaries_now(&self, now: Moment) -> Vec<CanaryNow<'_>> {

@@ -2,6 +2,7 @@
 
 mod alone;
 mod histories;
+mod policies;
 
 use super::*;
 use crate::alert::mute::Closed;
@@ -136,10 +137,10 @@ impl FleetBench {
         let now = moment_ms(self.now, 0);
         let remembered = self.shared.regions.get(region).map(Tables::remembered).unwrap_or_default();
         let own = self.shared.facts().into_iter().filter(|fact| *fact.region == *region && fact.json.is_some());
-        let reported = own.map(|fact| fact.key.try_into().expect("a key")).collect();
+        let reported: Vec<FactView> = own.collect();
         let place = self.place(region);
         let process = &mut self.processes[place];
-        process.evaluator = Some(Evaluator::in_fleet(&process.plan, &self.alerting, &remembered, reported, now));
+        process.evaluator = Some(Evaluator::in_fleet(&process.plan, &self.alerting, &remembered, &reported, now));
         (process.epoch, process.cut) = (None, None);
         self.settle();
         self
