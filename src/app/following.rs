@@ -1,7 +1,8 @@
 //! Pauses and mutes that were made on another process of the fleet hold here as well.
 //!
 //! Each process looks every second which of them are in the store. What differs from the look before was changed by somebody since, and
-//! is done here: what this process has not written yet is in neither look, and stays. What it cannot do yet is not taken as seen.
+//! is done here: what this process has not written yet is in neither look, and stays. What it cannot do yet is not taken as seen. The
+//! journal has a copy, for a start while the store is away.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -10,7 +11,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::history::{Fleet, ReadError, RestoredState};
+use crate::fleet::keep_followed;
+use crate::history::{Fleet, ReadError, RestoredState, Store};
 use crate::web::Api;
 
 /// How often a process looks.
@@ -24,8 +26,8 @@ pub(super) struct Following(JoinHandle<()>);
 
 impl Following {
     /// Looks from now on, on the runtime it is called on.
-    pub(super) fn start(fleet: Arc<dyn Fleet>, api: &Arc<Api>) -> Self {
-        Self(tokio::spawn(follow(fleet, Arc::downgrade(api))))
+    pub(super) fn start(fleet: Arc<dyn Fleet>, journal: Option<Arc<dyn Store>>, api: &Arc<Api>) -> Self {
+        Self(tokio::spawn(follow(fleet, journal, Arc::downgrade(api))))
     }
 }
 
@@ -35,15 +37,20 @@ impl Drop for Following {
     }
 }
 
-async fn follow(fleet: Arc<dyn Fleet>, api: Weak<Api>) {
+async fn follow(fleet: Arc<dyn Fleet>, journal: Option<Arc<dyn Store>>, api: Weak<Api>) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Followed> = None;
+    let mut kept = Followed::new();
     loop {
         looks.tick().await;
         // Whoever keeps the leases says that the store does not answer.
         let Ok(now) = look(&*fleet).await else { continue };
         let Some(api) = api.upgrade() else { return };
+        if let Some(journal) = &journal {
+            keep_followed(&**journal, changes(&kept, &now));
+            kept.clone_from(&now);
+        }
         // The first look finds what was there at the start, and what came since.
         let changed = changes(before.as_ref().unwrap_or(&Followed::new()), &now);
         let mut taken = now;

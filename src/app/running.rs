@@ -221,7 +221,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-    let fleet = sharing.fleet();
+    let (fleet, journal) = (sharing.fleet(), sharing.journal());
     let (access, links) = access(&service, &secrets, &start_state, &store, fleet.clone(), &hosts).await?;
     let shared = RouterState {
         render: renderer(&telemetry),
@@ -302,7 +302,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         certificates,
         status_page,
     });
-    jobs.push(begin_following(fleet, answerer, &handles, started));
+    jobs.push(begin_following(fleet, journal, answerer, &handles, started));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
     let _ = api.set(handles);
@@ -351,10 +351,16 @@ fn kept_pauses(service: &Service, start_state: &StartState, now: SystemTime) -> 
 
 /// Tells alerting what is paused and muted, here and, in a fleet, on other processes from now on, and does what those ask. Returns the
 /// job that tells what of it has ended.
-fn begin_following(fleet: Option<Arc<dyn Fleet>>, answerer: Option<Answerer>, api: &Arc<Api>, started: &mut Started) -> Job {
+fn begin_following(
+    fleet: Option<Arc<dyn Fleet>>,
+    journal: Option<Arc<dyn Store>>,
+    answerer: Option<Answerer>,
+    api: &Arc<Api>,
+    started: &mut Started,
+) -> Job {
     api.sync_pauses();
     api.sync_mutes();
-    started.following = fleet.map(|fleet| Following::start(fleet, api));
+    started.following = fleet.map(|fleet| Following::start(fleet, journal, api));
     started.answering = answerer.map(|answerer| answerer.start(do_asked(api)));
     pauses_that_end(api)
 }

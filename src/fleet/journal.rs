@@ -17,6 +17,8 @@ use crate::alert::fails_since;
 use crate::history::{Commit, FOLLOWED, LedgerView, OF_REGION, ReadError, RestoredState, StartState, StateRow, Store};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
+use super::followed::{SEEN, changed_alone};
+
 /// How long the store of the fleet may take to write an intent down before the journal does.
 const WITHIN: Duration = Duration::from_millis(400);
 
@@ -128,20 +130,20 @@ pub async fn hand_in_cleanups(journal: &dyn Store, store: &dyn Store) -> Result<
 }
 
 /// Hands in what of an earlier process's time alone still counts, under the region's lease: the canaries that failed then, unless another
-/// process has probed since or the store knows of it, and what people paused and muted. The journal forgets it, and the rest of how
+/// process has probed since or the store knows of it, and what people paused and muted alone. The journal forgets it, and the rest of how
 /// rules stood, which began from nothing there: the store has it over the whole time.
 ///
 /// # Errors
 /// Where the journal cannot be read.
 pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: &StartState) -> Result<(), ReadError> {
     let left = journal.start_state(SystemTime::now()).await?.states;
-    let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED);
+    let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED).chain([SEEN]);
     let mut forgotten = Commit::default();
-    let mut handed = Commit::default();
+    let mut handed = Commit { states: changed_alone(&left, &remembered.states), ..Commit::default() };
     for RestoredState { kind, key, json } in left {
         let Some(kind) = kinds().find(|known| *known == kind) else { continue };
         forgotten.states.push(StateRow { kind, key: key.clone(), json: None });
-        if FOLLOWED.contains(&kind) || (kind == CANARY && still_fails(&key, &json, remembered)) {
+        if kind == CANARY && still_fails(&key, &json, remembered) {
             handed.states.push(StateRow { kind, key, json: Some(json) });
         }
     }

@@ -12,6 +12,7 @@
 //! | `reach` | when a process goes on alone, and when it is one of the fleet again |
 //! | `keeper` | the task that renews leases, takes over and stands down, and brings the facts of others |
 //! | `journal` | what goes to the process's own disk, and handing that in |
+//! | `followed` | pauses and mutes of the whole fleet in the journal |
 //! | `spool` | what ran before the store was reached |
 //! | `clock` | how far this machine's clock is from the store's |
 //! | `instance` | what a process says of itself, and saying it |
@@ -24,6 +25,7 @@
 
 mod clock;
 mod differing;
+mod followed;
 mod instance;
 mod journal;
 mod keeper;
@@ -34,6 +36,7 @@ mod roster;
 mod spool;
 mod watch;
 
+pub use followed::keep_followed;
 pub use instance::{Announcing, InstanceInfo, differing};
 pub use journal::{JournalledLedger, hand_in_cleanups, hand_in_states, is_anything_open};
 pub use keeper::{Keeper, KeeperParts};

@@ -131,3 +131,36 @@ fn what_was_created_while_the_database_was_away_is_deleted_after_a_crash() {
     assert_eq!(service.stop().code(), Some(0));
     assert_eq!(left(&target), BTreeSet::new());
 }
+
+/// Whether the journal of a process that runs has this text; only that process may open it.
+fn journal_has(service: &Service, text: &str) -> bool {
+    ["", "-wal"].into_iter().any(|end| {
+        let file = std::fs::read(service.folder().join(format!("serinus-journal.db{end}"))).unwrap_or_default();
+        file.windows(text.len()).any(|found| found == text.as_bytes())
+    })
+}
+
+#[test]
+fn what_was_muted_rings_nobody_where_the_next_process_starts_while_the_database_is_away() {
+    let mut server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut service = service(&server, &target, &pager).start();
+    service.more(2.0, "shop", "passed");
+    service.ask(&["mute", "shop", "--reason", "expectation", "--by", "ann", "--why", "ticket 7"]);
+    service.until("the journal has it", |service| journal_has(service, "ticket 7"));
+    assert_eq!(service.stop().code(), Some(0));
+    server.command("kill");
+    target.set("/shop", BROKEN);
+    service.begin(&[], |_| {});
+    service.more(4.0, "shop", "failed");
+    assert!(service.metric("serinus_fleet_alone", &[]) > 0.0);
+    assert!(!pager.pages().iter().any(|page| page.message["scope"] == "probe/shop"), "{:?}", pager.lines());
+    service.ask(&["unmute", "shop", "--reason", "expectation"]);
+    pager.until("it is not muted any more", told_alone);
+    server.command("start");
+    pager.until("the fleet tells of it, since nobody else has muted it meanwhile", told_by_the_fleet);
+    target.set("/shop", WELL);
+    pager.until("it is over", |page| page.is("well", "probe/shop"));
+    assert_eq!(open_keys(&pager), Vec::<String>::new(), "{:?}", pager.lines());
+    assert_eq!(service.stop().code(), Some(0));
+}
