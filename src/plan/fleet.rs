@@ -10,6 +10,11 @@ impl Plan {
         self.regions.iter().map(|region| &*region.name).collect::<Vec<_>>().join("+")
     }
 
+    /// Whether any of the regions that a process of the fleet is called after is declared.
+    pub fn declares(&self, member: &str) -> bool {
+        member.split('+').any(|region| self.known_regions.iter().any(|known| **known == *region))
+    }
+
     /// This plan with the canaries that other processes run beside its own. Those others have no variables of their region, since
     /// nobody runs them here.
     pub fn of_fleet(self: &Arc<Self>) -> Arc<Self> {

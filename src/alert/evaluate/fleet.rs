@@ -91,7 +91,7 @@ impl Role {
         match self {
             Self::Single | Self::Alone(_) | Self::Rejoins(_) => Arc::clone(plan),
             Self::Reports => plan.of_fleet(),
-            Self::Evaluates(_) => plan.with_policies(&policies.newer(&plan.member())).of_fleet(),
+            Self::Evaluates(_) => plan.with_policies(&policies.newer(plan)).of_fleet(),
         }
     }
 }
@@ -366,7 +366,7 @@ impl Evaluator {
         }
         for FactView { key, region, json } in facts {
             let region: Arc<str> = region.into();
-            if !self.is_declared(&region) {
+            if !self.config.plan.declares(&region) {
                 continue;
             }
             match read(key, json.as_deref()) {
@@ -395,14 +395,9 @@ impl Evaluator {
 
     /// Forgets the facts of regions that are not declared any more: nobody reports them, and nobody will end them.
     pub(super) fn forget_undeclared(&mut self, now: Moment) {
-        for (region, key) in self.others.of_regions(|region| !self.is_declared(region)) {
+        for (region, key) in self.others.of_regions(|region| !self.config.plan.declares(region)) {
             self.fact_of_other(&region, &key, None, now);
         }
-    }
-
-    /// Whether any of the regions that a process is called after is declared.
-    pub(super) fn is_declared(&self, member: &str) -> bool {
-        member.split('+').any(|region| self.config.plan.known_regions.iter().any(|known| **known == *region))
     }
 
     fn fact_of_other(&mut self, region: &Arc<str>, key: &FactKey, fact: Option<Fact>, now: Moment) {

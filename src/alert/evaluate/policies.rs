@@ -87,15 +87,15 @@ impl Policies {
         self.others.clear();
     }
 
-    /// The newest policy of each probe that others have loaded later than this process, which is called `own`. Where two were loaded at
-    /// the same time, all processes choose the same.
-    pub(super) fn newer(&self, own: &str) -> BTreeMap<Arc<str>, &ProbePolicy> {
+    /// The newest policy of each probe that others have loaded later than this process, which has this plan, in regions that it declares.
+    /// Where two were loaded at the same time, all processes choose the same.
+    pub(super) fn newer(&self, plan: &Plan) -> BTreeMap<Arc<str>, &ProbePolicy> {
+        let own = plan.member();
         let mut newer = BTreeMap::new();
         for (name, of_probe) in &self.others {
-            let Some((region, newest)) = of_probe.iter().max_by_key(|(region, loaded)| (loaded.loaded_ms, *region)) else {
-                continue;
-            };
-            let mine = self.own.get(name).map(|mine| (mine.loaded_ms, own));
+            let declared = of_probe.iter().filter(|(region, _)| plan.declares(region));
+            let Some((region, newest)) = declared.max_by_key(|(region, loaded)| (loaded.loaded_ms, *region)) else { continue };
+            let mine = self.own.get(name).map(|mine| (mine.loaded_ms, &*own));
             if mine.is_none_or(|mine| mine < (newest.loaded_ms, &**region)) {
                 newer.insert(Arc::clone(name), &newest.policy);
             }
@@ -105,21 +105,19 @@ impl Policies {
 }
 
 impl Evaluator {
-    /// Takes the policies out of what declared regions have reported, and leaves the facts. Returns whether they say something new.
+    /// Takes the policies out of what others have reported, and leaves the facts. Returns whether they say something new.
     pub(super) fn take_policies(&mut self, rows: Vec<FactView>) -> (bool, Vec<FactView>) {
         let (policies, facts): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| Policies::probe_of(&row.key).is_some());
         let mut have_changed = false;
-        for row in policies {
-            if self.is_declared(&row.region) && self.policies.take(&row) {
-                have_changed = true;
-            }
+        for row in &policies {
+            have_changed |= self.policies.take(row);
         }
         (have_changed, facts)
     }
 
-    /// Goes by the policies that are the newest now.
+    /// Goes by the policies that are the newest now. The channels stay as they are, removed ones that still have to end something included.
     pub(super) fn apply_policies(&mut self, now: Moment) {
-        self.configure();
+        self.config.retired = self.configure().retired;
         self.roots.apply(&self.config.plan);
         self.mutes.apply(&self.config.plan, now);
         self.say_roots(now);
@@ -162,8 +160,14 @@ mod tests {
         view(region, &Policies::default().load(&plan(owner), moment(second))[0])
     }
 
+    /// That of a process of eu, which knows the others.
+    fn eu() -> Plan {
+        let known_regions = ["eu", "us", "ap"].map(Arc::from).to_vec();
+        Plan { known_regions, ..Plan::clone(&plan("ann")) }
+    }
+
     fn owner(policies: &Policies) -> Option<String> {
-        policies.newer("eu").get("p").and_then(|policy| policy.owner.clone())
+        policies.newer(&eu()).get("p").and_then(|policy| policy.owner.clone())
     }
 
     #[test]

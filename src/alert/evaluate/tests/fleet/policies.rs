@@ -27,3 +27,31 @@ fn the_policy_that_was_loaded_last_counts_whoever_evaluates() {
     assert_eq!(owner(&bench, "ap").1, Some(Severity::Critical));
     assert!(bench.rings().last().unwrap().starts_with("300 ap: "), "{:?}", bench.rings());
 }
+
+#[test]
+fn a_region_that_is_not_declared_any_more_takes_its_policies_along() {
+    let mut bench = three();
+    let of_bob = Probe { owner: Some("bob".to_owned()), ..probe(Vec::new(), AlertPolicy::default()) };
+    bench.at(10).loads("us", vec![of_bob], &["eu", "us", "ap"]).breaks(20, "p/ap").at(100);
+    let owner = |bench: &FleetBench| {
+        let config = &bench.processes[0].evaluator.as_ref().unwrap().config;
+        config.by_name.get("p").and_then(|probe| probe.owner.clone())
+    };
+    assert_eq!(owner(&bench).as_deref(), Some("bob"));
+    bench.loads("eu", critical(), &["eu", "ap"]).at(110);
+    assert_eq!(owner(&bench), None);
+}
+
+#[test]
+fn a_policy_that_arrives_forgets_no_removed_channel_that_still_has_to_end_something() {
+    let mut bench = three();
+    let of_bob = Probe { owner: Some("bob".to_owned()), ..probe(Vec::new(), AlertPolicy::default()) };
+    bench.is_cut_off("us").at(10).loads("us", vec![of_bob], &["eu", "us", "ap"]);
+    let late = bench.processes[1].cut.take().unwrap().into_iter().flat_map(|commit| commit.facts);
+    let late: Vec<FactView> = late.map(|row| view(&"us".into(), &row)).collect();
+    let evaluator = bench.processes[0].evaluator.as_mut().unwrap();
+    evaluator.config.retired = vec![pagerduty("removed")];
+    evaluator.take(Event::FactsOfOthers(late), moment_ms(11, 0));
+    assert_eq!(evaluator.config.by_name["p"].owner.as_deref(), Some("bob"));
+    assert!(evaluator.config.channel("removed").is_some());
+}
