@@ -224,7 +224,7 @@ impl EventLoop {
                 self.sender.release();
                 self.evaluator.alone(now.steady.saturating_sub(ago), now);
             }
-            Command::Rejoin => self.evaluator.rejoins(now),
+            Command::Rejoin { hands_in } => self.evaluator.rejoins(hands_in, now),
             Command::Stop { within, reply } => return Some((within, reply)),
         }
         None

@@ -64,8 +64,8 @@ pub(super) enum Command {
     StandDown,
     /// The store has not answered for so long: this process speaks for its own region.
     Alone(Duration),
-    /// The store answers again.
-    Rejoin,
+    /// The store answers again; whether it takes what this process told alone.
+    Rejoin { hands_in: bool },
     /// Stops, with this much time for tries in flight.
     Stop { within: Duration, reply: oneshot::Sender<usize> },
 }
@@ -216,7 +216,7 @@ fn as_run(command: &Command) -> Option<&Arc<RunReport>> {
         | Command::TakeOver(_)
         | Command::StandDown
         | Command::Alone(_)
-        | Command::Rejoin
+        | Command::Rejoin { .. }
         | Command::Stop { .. } => None,
     }
 }

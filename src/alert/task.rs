@@ -147,7 +147,7 @@ impl Alerts {
                 AlertPart::Alone { is_reached } => {
                     let mut evaluator = Evaluator::starting_alone(&plan, &alerting, &remembered, clock.now());
                     if is_reached {
-                        evaluator.rejoins(clock.now());
+                        evaluator.rejoins(true, clock.now());
                     }
                     (evaluator, None, Some(Arc::clone(&store)))
                 }
@@ -216,9 +216,9 @@ impl Alerts {
         self.inbox.tell(Command::Alone(since));
     }
 
-    /// The store of the fleet answers again.
-    pub fn rejoin(&self) {
-        self.inbox.tell(Command::Rejoin);
+    /// The store of the fleet answers again. `hands_in`: it takes what this process told alone, which this process ends by itself otherwise.
+    pub fn rejoin(&self, hands_in: bool) {
+        self.inbox.tell(Command::Rejoin { hands_in });
     }
 
     /// Pages that leave from now on use these secrets.
@@ -281,9 +281,10 @@ impl OutcomeSink for Alerts {
 }
 
 impl AlertThread {
-    /// Ends what this process told alone, since the store of the fleet answers. Resolves when that is done, or after a minute.
+    /// Leaves what this process told alone in the journal to be handed in, since the store of the fleet answers. Resolves when nothing of it
+    /// is on its way any more, or after a minute.
     pub async fn rejoin(&self) {
-        self.alerts.rejoin();
+        self.alerts.rejoin(true);
         let mut backlog = self.alerts.backlog.clone();
         // The answer comes after the command before it was taken, and after the backlog was shown.
         if self.alerts.status().await.is_some() {

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::fleet::keep_followed;
-use crate::history::{Fleet, ReadError, RestoredState, Store};
+use crate::history::{FOLLOWED, Fleet, ReadError, RestoredState, Store};
 use crate::web::Api;
 
 /// How often a process looks.
@@ -64,7 +64,7 @@ async fn follow(fleet: Arc<dyn Fleet>, journal: Option<Arc<dyn Store>>, api: Wea
 }
 
 async fn look(fleet: &dyn Fleet) -> Result<Followed, ReadError> {
-    let states = fleet.followed().await?;
+    let states = fleet.states_of(&FOLLOWED).await?;
     Ok(states.into_iter().map(|RestoredState { kind, key, json }| ((kind, key), json)).collect())
 }
 

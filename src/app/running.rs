@@ -153,7 +153,7 @@ impl Running {
         }
     }
 
-    /// Ends what this process told alone, where it did not reach the store of its fleet so far. Resolves within about a minute.
+    /// Leaves what this process told alone to be handed in, where it did not reach the store of its fleet so far. Resolves within about a minute.
     pub async fn rejoin(&self) {
         if let Some(alerts) = &self.started.alerts {
             alerts.rejoin().await;

@@ -55,8 +55,8 @@ pub enum Sharing {
         /// What this one ran before it reached the store.
         spool: Arc<Spool>,
     },
-    /// It is the journal of a process of a fleet, which has not reached the store of the fleet yet, or first ends what an earlier process
-    /// told alone.
+    /// It is the journal of a process of a fleet, which has not reached the store of the fleet yet, or first makes ready what an earlier
+    /// process told alone.
     Journal {
         /// Whether the store of the fleet answers.
         is_reached: bool,

@@ -14,7 +14,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::alert::fails_since;
-use crate::history::{Commit, FOLLOWED, LedgerView, OF_REGION, ReadError, RestoredState, StartState, StateRow, Store};
+use crate::history::{
+    Commit, FOLLOWED, FactRow, LedgerView, OF_REGION, ReadError, RestoredState, StartState, StateRow, Store, TOLD_ALONE,
+};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
 use super::followed::{SEEN, changed_alone};
@@ -130,20 +132,22 @@ pub async fn hand_in_cleanups(journal: &dyn Store, store: &dyn Store) -> Result<
 }
 
 /// Hands in what of an earlier process's time alone still counts, under the region's lease: the canaries that failed then, unless another
-/// process has probed since or the store knows of it, and what people paused and muted alone. The journal forgets it, and the rest of how
+/// process has probed since or the store knows of it, what channels were told then, and what people paused and muted alone. The journal forgets it, and the rest of how
 /// rules stood, which began from nothing there: the store has it over the whole time.
 ///
 /// # Errors
 /// Where the journal cannot be read.
 pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: &StartState) -> Result<(), ReadError> {
     let left = journal.start_state(SystemTime::now()).await?.states;
-    let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED).chain([SEEN]);
+    let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED).chain([SEEN, TOLD_ALONE]);
     let mut forgotten = Commit::default();
     let mut handed = Commit { states: changed_alone(&left, &remembered.states), ..Commit::default() };
     for RestoredState { kind, key, json } in left {
         let Some(kind) = kinds().find(|known| *known == kind) else { continue };
         forgotten.states.push(StateRow { kind, key: key.clone(), json: None });
-        if kind == CANARY && still_fails(&key, &json, remembered) {
+        if kind == TOLD_ALONE {
+            handed.facts.push(FactRow { key: format!("{TOLD_ALONE}/{key}"), json: Some(json), well: false });
+        } else if kind == CANARY && still_fails(&key, &json, remembered) {
             handed.states.push(StateRow { kind, key, json: Some(json) });
         }
     }
@@ -153,7 +157,9 @@ pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: 
     match tokio::time::timeout(HANDED_IN_WITHIN, store.commit(handed)).await {
         Ok(Ok(())) => journal.record(forgotten),
         Ok(Err(_)) | Err(_) => {
-            tracing::error!("what failed while this process was alone could not be handed in; the next runs show it");
+            tracing::error!(
+                "what this process told and saw fail while it was alone could not be handed in; it stays in the journal for the next start"
+            );
         }
     }
     Ok(())

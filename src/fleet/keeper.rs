@@ -9,7 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::alert::{Alerts, Event};
-use crate::history::{Commit, Epoch, FactsPage, Fenced, LeaseAnswer, LeaseName, ReadError, StartState, Store};
+use crate::history::{
+    Commit, Epoch, FactsPage, Fenced, HANDED_IN, LeaseAnswer, LeaseName, ReadError, RestoredState, StartState, Store, TOLD_ALONE,
+};
 
 use super::clock::ClockSkew;
 use super::differing::Differing;
@@ -59,6 +61,7 @@ impl Keeper {
             region_asked: Instant::now(),
             evaluator_asked: None,
             listened: None,
+            handed_in: None,
             evaluates: None,
             skew: ClockSkew::default(),
             differing: Differing::default(),
@@ -107,6 +110,8 @@ struct Rounds {
     region_asked: Instant,
     evaluator_asked: Option<Instant>,
     listened: Option<Instant>,
+    /// When it was last looked what of this process's time alone was taken over.
+    handed_in: Option<Instant>,
     /// Under which epoch this process evaluates, and the cursor of the facts.
     evaluates: Option<(Epoch, i64)>,
     skew: ClockSkew,
@@ -155,7 +160,7 @@ impl Rounds {
             }
             Some(Turn::TryToJoin) if self.has_caught_up().await && self.is_evaluated().await => {
                 tracing::info!("the store of the fleet answers again, and somebody evaluates");
-                self.parts.alerts.rejoin();
+                self.parts.alerts.rejoin(true);
                 self.reach.joins(now);
             }
             Some(Turn::TryToJoin) | None => {}
@@ -199,6 +204,27 @@ impl Rounds {
             self.differing.look(&self.parts.member).await?;
             self.bring_facts().await?;
         }
+        if self.parts.alerts.backlog().hands_in && self.handed_in.is_none_or(|asked| asked.elapsed() >= ASK) {
+            self.handed_in = Some(Instant::now());
+            self.hear_what_was_taken_over().await?;
+        }
+        Ok(())
+    }
+
+    /// What this process told alone is its own to take back once whoever evaluates has it.
+    async fn hear_what_was_taken_over(&self) -> Result<(), ReadError> {
+        let mut taken = Vec::new();
+        for RestoredState { key, json, .. } in self.parts.member.fleet.states_of(&[HANDED_IN]).await? {
+            if let Some((region, id)) = key.split_once(' ')
+                && *region == *self.parts.member.name
+                && let Ok(version) = json.parse()
+            {
+                taken.push((id.to_owned(), version));
+            }
+        }
+        if !taken.is_empty() {
+            self.parts.alerts.event(Event::HandedIn(taken));
+        }
         Ok(())
     }
 
@@ -224,7 +250,8 @@ impl Rounds {
     /// Another process probes this region. What this one told alone is ended first.
     fn lose_region(&mut self) {
         match self.reach.loses_region(Instant::now()) {
-            RegionLost::JoinsFirst => self.parts.alerts.rejoin(),
+            // Nothing of it can be written any more.
+            RegionLost::JoinsFirst => self.parts.alerts.rejoin(false),
             RegionLost::StillEnds => {}
             RegionLost::Ends => {
                 self.lost.send_replace(true);
@@ -281,7 +308,9 @@ impl Rounds {
             return Ok(());
         };
         let own = &*self.parts.member.name;
-        let others = page.facts.into_iter().filter(|fact| fact.region != own).collect();
+        // What this process itself told alone is handed in as that of others is.
+        let is_handed_in = |key: &str| key.strip_prefix(TOLD_ALONE).is_some_and(|id| id.starts_with('/'));
+        let others = page.facts.into_iter().filter(|fact| fact.region != own || is_handed_in(&fact.key)).collect();
         self.parts.alerts.take_over(epoch, remembered, others);
         tracing::info!(epoch = epoch.0, "this process evaluates for the fleet");
         self.evaluates = Some((epoch, page.next));

@@ -186,8 +186,8 @@ pub trait Fleet: Send + Sync + 'static {
     /// [`FACTS`]. Facts that are well are kept for a day: whoever was away for longer begins with [`facts`](Self::facts).
     fn facts_since(&self, after: i64) -> ReadFuture<FactsPage>;
 
-    /// States of the kinds [`FOLLOWED`](super::FOLLOWED), which are those of the whole fleet, in the order of kinds and keys.
-    fn followed(&self) -> ReadFuture<Vec<RestoredState>>;
+    /// States of these kinds, which are those of the whole fleet, in the order of kinds and keys.
+    fn states_of(&self, kinds: &'static [&'static str]) -> ReadFuture<Vec<RestoredState>>;
 
     /// Asks whoever has these leases. Nobody begins with one of the requests when it `lasts` no more.
     fn ask(&self, requests: Vec<Request>, lasts: Duration) -> ReadFuture<()>;

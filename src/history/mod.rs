@@ -51,8 +51,8 @@ pub use ports::{
     Reader, Recorder, Recovery, Store, StoreStatus, TICKS,
 };
 pub use rows::{
-    ArtifactRow, Commit, EventKind, EventRow, FOLLOWED, FactRow, IncidentRow, OF_EVALUATOR, OF_INCIDENTS, OF_REGION,
-    ObservationRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState,
+    ArtifactRow, Commit, EventKind, EventRow, FOLLOWED, FactRow, HANDED_IN, IncidentRow, OF_EVALUATOR, OF_INCIDENTS, OF_REGION,
+    ObservationRow, OutcomeRow, Record, StateRow, TOLD_ALONE, TimelineRow, TryRow, TryState,
 };
 pub use start_state::{RestoredState, RestoredTick, RestoredTry, StartState};
 pub use view::{

@@ -17,8 +17,15 @@ pub use event::{EventKind, EventRow};
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
 
 /// Kinds of states that belong to the evaluator, those [of incidents](OF_INCIDENTS) among them.
-pub const OF_EVALUATOR: [&str; 8] =
-    [OF_INCIDENTS[0], OF_INCIDENTS[1], "closed", "channel", "unheard", "scope", "generation", "generations_after"];
+pub const OF_EVALUATOR: [&str; 9] =
+    [OF_INCIDENTS[0], OF_INCIDENTS[1], "closed", "channel", "unheard", "scope", "generation", "generations_after", HANDED_IN];
+
+/// The kind of states that say which version of what a region [told alone](TOLD_ALONE) was taken over. Their keys are `REGION ID`.
+pub const HANDED_IN: &str = "handed_in";
+
+/// What a region told of an incident while it was alone: rows among its facts with the key `told_alone/ID`, which come before all facts of
+/// their transaction; and the kind of states that wait in a journal to become such rows.
+pub const TOLD_ALONE: &str = "told_alone";
 
 /// Kinds of states that belong to the process that probes: of conditions, and of when it was last there.
 pub const OF_REGION: [&str; 12] = [
@@ -193,7 +200,8 @@ pub struct TimelineRow {
     pub incident: String,
     /// Milliseconds since the epoch.
     pub at_ms: i64,
-    /// A closed word: "opened", "joined", "left", "taken", "refused", "acknowledged", "critical", "`less_severe`", "closed", "ended".
+    /// A closed word: "opened", "joined", "left", "taken", "refused", "acknowledged", "critical", "`less_severe`", "closed", "ended",
+    /// "`handed_in`".
     pub what: &'static str,
     /// A sentence.
     pub text: String,

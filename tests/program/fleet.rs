@@ -166,10 +166,15 @@ fn regions_whose_store_is_away_page_by_themselves_and_hand_over_when_it_is_back(
     assert!(alone.message["key"].as_str().unwrap().starts_with("us/probe/shop/"), "{:?}", pager.lines());
     assert!(alone.message["apart"].to_string().contains("another one may be paging"), "{}", alone.message);
     server.command("start");
-    pager.until("the fleet tells of it", |page| page.is("opened", "probe/shop") && page.message["key"] == "probe/shop/1");
-    pager.until("us has handed over", |page| page.message["occasion"] == "continues");
+    services[0].until("us hands in what it told", |_| server.has_handed_in());
     target.set("/us", WELL);
-    pager.until("it is over", |page| page.is("well", "probe/shop"));
+    let over = pager.until("it is over", |page| page.is("well", "probe/shop"));
+    assert_eq!(
+        (&over.message["key"], pager.pages().len()),
+        (&alone.message["key"], 2),
+        "one ring and its end: {:?}",
+        pager.lines()
+    );
     for service in &mut services {
         assert_eq!(service.stop().code(), Some(0));
     }

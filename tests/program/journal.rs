@@ -38,8 +38,14 @@ fn told_alone(page: &Page) -> bool {
     page.is("opened", "probe/shop") && page.message["key"].as_str().is_some_and(|key| key.starts_with("eu/probe/shop/"))
 }
 
-fn told_by_the_fleet(page: &Page) -> bool {
-    page.is("opened", "probe/shop") && page.message["key"] == "probe/shop/1"
+/// The database is back: nobody is rung again for what was told alone, and whoever evaluates ends it.
+fn the_fleet_goes_on_with_what_was_told(server: &Postgres, service: &Service, target: &Target, pager: &Pager) {
+    service.until("it is handed in", |_| server.has_handed_in());
+    target.set("/shop", WELL);
+    let over = pager.until("it is over", |page| page.is("well", "probe/shop"));
+    let keys: Vec<String> = pager.pages().iter().map(|page| page.message["key"].to_string()).collect();
+    assert_eq!(keys, vec![over.message["key"].to_string(); 2], "one ring and its end: {:?}", pager.lines());
+    assert_eq!(open_keys(pager), Vec::<String>::new(), "{:?}", pager.lines());
 }
 
 /// The keys that are not over.
@@ -72,11 +78,7 @@ fn a_process_that_starts_while_the_database_is_away_probes_and_pages_alone_and_j
     let page = pager.until("it tells by itself", told_alone);
     assert!(page.message["apart"].to_string().contains("another one may be paging"), "{}", page.message);
     server.command("start");
-    pager.until("it ends what it told alone", |page| page.message["occasion"] == "continues");
-    pager.until("the fleet tells of it", told_by_the_fleet);
-    target.set("/shop", WELL);
-    pager.until("it is over", |page| page.is("well", "probe/shop"));
-    assert_eq!(open_keys(&pager), Vec::<String>::new(), "{:?}", pager.lines());
+    the_fleet_goes_on_with_what_was_told(&server, &service, &target, &pager);
     service.more(1.0, "maker", "passed");
     assert_eq!(service.stop().code(), Some(0));
     let of_maker = "FROM runs JOIN probes ON probes.id = runs.probe WHERE name = 'maker'";
@@ -88,24 +90,35 @@ fn a_process_that_starts_while_the_database_is_away_probes_and_pages_alone_and_j
 }
 
 #[test]
-fn what_a_process_told_alone_before_it_was_killed_is_ended_by_the_next_one() {
+fn what_a_process_told_alone_before_it_was_killed_is_handed_in_by_the_next_one() {
     let mut server = Postgres::start();
     let (target, pager) = (Target::start(), Pager::start());
     let mut service = service(&server, &target, &pager).start();
     service.more(2.0, "shop", "passed");
     server.command("kill");
+    service.until("its lease is over", |service| service.metric("serinus_fleet_evaluates", &[]) < 1.0);
     target.set("/shop", BROKEN);
-    let alone = pager.until("it tells by itself", told_alone);
+    pager.until("it tells by itself", told_alone);
     service.until("it is written down", |service| service.metric("serinus_owed", &[]) < 1.0);
     service.kill();
     server.command("start");
     service.begin(&[], |_| {});
-    let end = pager.until("the next one ends it", |page| page.message["occasion"] == "continues");
-    assert_eq!(end.message["key"], alone.message["key"]);
-    pager.until("the fleet tells of it", told_by_the_fleet);
-    target.set("/shop", WELL);
-    pager.until("it is over", |page| page.is("well", "probe/shop"));
-    assert_eq!(open_keys(&pager), Vec::<String>::new(), "{:?}", pager.lines());
+    the_fleet_goes_on_with_what_was_told(&server, &service, &target, &pager);
+    assert_eq!(service.stop().code(), Some(0));
+}
+
+#[test]
+fn what_a_process_told_alone_is_gone_on_with_when_the_database_is_back() {
+    let mut server = Postgres::start();
+    let (target, pager) = (Target::start(), Pager::start());
+    let mut service = service(&server, &target, &pager).start();
+    service.more(2.0, "shop", "passed");
+    server.command("kill");
+    service.until("its lease is over", |service| service.metric("serinus_fleet_evaluates", &[]) < 1.0);
+    target.set("/shop", BROKEN);
+    pager.until("it tells by itself", told_alone);
+    server.command("start");
+    the_fleet_goes_on_with_what_was_told(&server, &service, &target, &pager);
     assert_eq!(service.stop().code(), Some(0));
 }
 
@@ -158,9 +171,8 @@ fn what_was_muted_rings_nobody_where_the_next_process_starts_while_the_database_
     service.ask(&["unmute", "shop", "--reason", "expectation"]);
     pager.until("it is not muted any more", told_alone);
     server.command("start");
-    pager.until("the fleet tells of it, since nobody else has muted it meanwhile", told_by_the_fleet);
-    target.set("/shop", WELL);
-    pager.until("it is over", |page| page.is("well", "probe/shop"));
-    assert_eq!(open_keys(&pager), Vec::<String>::new(), "{:?}", pager.lines());
+    the_fleet_goes_on_with_what_was_told(&server, &service, &target, &pager);
+    let muted = server.ask("serinus", "SELECT count(*) FROM states WHERE kind = 'mute'");
+    assert_eq!(muted, "0", "nobody else has muted it meanwhile");
     assert_eq!(service.stop().code(), Some(0));
 }

@@ -83,6 +83,15 @@ impl Postgres {
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
+
+    /// Whether whoever evaluates has taken over what a region told alone, and nothing more of that waits.
+    pub(crate) fn has_handed_in(&self) -> bool {
+        let taken_over = "SELECT count(*) FROM timeline WHERE what = 'handed_in'";
+        let waits = "SELECT (SELECT count(*) FROM facts WHERE key LIKE 'told_alone/%' AND json IS NOT NULL)
+            + (SELECT count(*) FROM states WHERE kind = 'handed_in')";
+        let has_tables = self.ask("serinus", "SELECT to_regclass('facts') IS NOT NULL") == "t";
+        has_tables && self.ask("serinus", taken_over) != "0" && self.ask("serinus", waits) == "0"
+    }
 }
 
 /// A pooler that gives a connection of the server to each transaction, and fewer than there are clients.

@@ -1,8 +1,8 @@
-//! A process of a fleet that cannot reach the others: it tells what fails in its own region, under keys of its own, and ends that when it
-//! reaches them again.
+//! A process of a fleet that cannot reach the others: it tells what fails in its own region, under keys of its own, and hands that in when
+//! it reaches them again.
 //!
-//! Owns going on alone, starting alone, and the way back. What it tells meanwhile goes to its journal (`rows`), with how the rules of its
-//! canaries stand, so that the next process knows both where this one dies.
+//! Owns going on alone, starting alone, and the way back; what is handed in is `handed_in`'s. What it tells meanwhile goes to its journal
+//! (`rows`), with how the rules of its canaries stand, so that the next process knows both where this one dies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::plan::{Alerting, Plan};
 use super::super::scope_records::ScopeRecords;
 use super::super::view::Ended;
 use super::fleet::Role;
-use super::{Evaluator, Facts};
+use super::{Evaluator, Facts, HandingIn};
 
 /// How long a process that reaches the others again has to end what it told alone.
 const REJOINS: Duration = Duration::from_mins(1);
@@ -41,13 +41,20 @@ impl Evaluator {
         let alerting = role.alerting(plan, alerting);
         let mut evaluator = Self::restored(plan, &alerting, remembered, role, now);
         evaluator.records = ScopeRecords::restore(&remembered.states, true, now.steady);
+        evaluator.handing_in = HandingIn::by_journal();
         evaluator
     }
 
-    /// The store answers again. What this process told alone ends, as the fleet tells of it from now on.
-    pub fn rejoins(&mut self, now: Moment) {
+    /// The store answers again, and the fleet tells from now on of what this process told alone. `hands_in`: whoever evaluates goes on with
+    /// that; else it ends here, since what this process writes is not taken any more.
+    pub fn rejoins(&mut self, hands_in: bool, now: Moment) {
         if !matches!(self.role, Role::Alone(_)) {
             return;
+        }
+        if hands_in {
+            self.leave_told(now);
+        } else {
+            self.keep_told();
         }
         self.role = Role::Rejoins(now.steady + REJOINS);
         // What was refused while it was cut off is tried at once.
@@ -59,6 +66,9 @@ impl Evaluator {
                 // The fleet tells what is still due.
                 for told in incident.told.values_mut() {
                     (told.due, told.page_due, told.missed) = (None, None, false);
+                    if hands_in {
+                        told.open.clear();
+                    }
                 }
                 let id = incident.id.clone();
                 self.ends(incident, None, now);

@@ -59,6 +59,8 @@ pub enum Event {
     RegionsHeard(Vec<(Arc<str>, Duration)>),
     /// What other regions reported, in the order in which it was written. To be told only to who evaluates.
     FactsOfOthers(Vec<FactView>),
+    /// Whoever evaluates has taken over these versions of what this process told alone, by the ids of its incidents.
+    HandedIn(Vec<(String, i64)>),
     /// A try came back.
     Completed {
         /// The channel's name.

@@ -26,7 +26,7 @@ use super::super::scope_records::ScopeRecords;
 use super::super::status::Status;
 use super::super::{Fact, FactKey, Scope, State};
 use super::closed::ClosedFacts;
-use super::{ActiveConfig, Evaluator, Facts, Ids, Incidents, Pending, Policies};
+use super::{ActiveConfig, Evaluator, Facts, HandedIn, HandingIn, Ids, Incidents, Pending, Policies};
 
 /// How often it is reported that a root is well.
 const ROOTS: Duration = Duration::from_secs(30);
@@ -154,6 +154,7 @@ impl Evaluator {
             evaluator.report(&key, fact.as_ref());
         }
         evaluator.policies = Policies::reported(reported);
+        evaluator.handing_in = HandingIn::reported(reported);
         evaluator.report_policies(now);
         let facts = reported.iter().filter(|row| Policies::probe_of(&row.key).is_none());
         for key in facts.filter_map(|row| FactKey::try_from(row.key.clone()).ok()) {
@@ -276,6 +277,7 @@ impl Evaluator {
         self.gone.clear();
         self.settled.clear();
         self.closed = ClosedFacts::default();
+        self.handed_in = HandedIn::default();
         self.dirty.forget_evaluation();
         self.conditions.forget_regions();
     }
@@ -364,6 +366,7 @@ impl Evaluator {
         if have_changed {
             self.apply_policies(now);
         }
+        let facts = self.take_told(facts, now);
         for FactView { key, region, json } in facts {
             let region: Arc<str> = region.into();
             if !self.config.plan.declares(&region) {

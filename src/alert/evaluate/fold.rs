@@ -38,9 +38,13 @@ impl Evaluator {
         let mut incident = match self.incidents.open.remove(scope) {
             Some(incident) => incident,
             None if self.facts.of(scope).any(|fact| fact.level().is_some() && fact.holds_alone) => self.opens(scope, now),
-            None => return,
+            None => match self.handed_in.due(scope) {
+                Some(due) if due <= now.steady => self.opens(scope, now),
+                due => return self.pending.put(scope, due),
+            },
         };
         let other: BTreeSet<FactKey> = keys.iter().filter(|key| self.take_fact(&mut incident, key, now)).cloned().collect();
+        self.take_over_told(&mut incident, now);
         let mut again = self.hold_members(&mut incident, keys, other, now, effects);
         again = earlier(again, self.judge_critical(&mut incident, now));
         if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {

@@ -15,6 +15,7 @@ mod event;
 mod facts;
 mod fleet;
 mod fold;
+mod handed_in;
 mod needs;
 mod over;
 mod policies;
@@ -49,6 +50,7 @@ pub use event::{AlertRefresh, Effects, Event, OutgoingTry};
 use facts::Facts;
 use fleet::{OtherFacts, Role};
 use fold::Ids;
+use handed_in::{HandedIn, HandingIn};
 use policies::Policies;
 use rows::{ChannelHealthRow, Dirty};
 pub use status::Backlog;
@@ -78,6 +80,10 @@ pub struct Evaluator {
     settled: BTreeSet<FactKey>,
     /// Facts of other regions that somebody closed: as long as they are the same, they are well.
     closed: ClosedFacts,
+    /// What this process told alone, until it is taken over.
+    handing_in: HandingIn,
+    /// What other regions told alone, where this process evaluates.
+    handed_in: HandedIn,
     /// What other regions have reported, where this process evaluates.
     others: OtherFacts,
     /// The policies of probes as the processes of a fleet have them.
@@ -239,6 +245,7 @@ impl Evaluator {
                 }
             }
             Event::FactsOfOthers(facts) => self.facts_of_others(facts, now),
+            Event::HandedIn(taken) => self.told_was_taken_over(&taken),
             Event::Completed { channel, id, outcome, chance } => self.completed(&channel, &id, &outcome, chance, now),
             Event::Mended(channels) => {
                 for channel in channels {

@@ -26,7 +26,7 @@ use super::closed::ClosedFacts;
 use super::fleet::{OtherFacts, Role};
 use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
 use super::status::{StoredIncident, expected_first};
-use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending, Policies};
+use super::{ActiveConfig, Dirty, Evaluator, HandedIn, HandingIn, Ids, Incidents, Pending, Policies};
 
 impl Evaluator {
     /// Restores everything from the store; the evaluator of a process that is alone.
@@ -75,6 +75,8 @@ impl Evaluator {
             may_send: true,
             settled: BTreeSet::new(),
             closed: ClosedFacts::default(),
+            handing_in: HandingIn::default(),
+            handed_in: HandedIn::default(),
             others: OtherFacts::default(),
             policies: Policies::default(),
             facts: super::Facts::default(),
@@ -103,6 +105,7 @@ impl Evaluator {
         self.restore_incidents(remembered, &tries, now);
         self.migrate(remembered, facts, now);
         self.closed = ClosedFacts::restore(&remembered.states);
+        self.handed_in = HandedIn::restore(&remembered.states);
         self.restore_unheard(remembered);
         self.restore_channels(remembered, now);
         self.restore_tries(tries, now);

@@ -59,6 +59,13 @@ impl Dirty {
         self.members.insert((id.to_owned(), key.clone()));
     }
 
+    /// The incidents of which anything changed.
+    pub(super) fn touched_incidents(&self) -> BTreeSet<String> {
+        let members = self.members.iter().map(|(id, _)| id);
+        let told = self.told.iter().map(|(id, _)| id);
+        self.incidents.iter().chain(members).chain(told).cloned().collect()
+    }
+
     pub(super) fn told(&mut self, id: &str, channel: &Arc<str>) {
         self.told.insert((id.to_owned(), Arc::clone(channel)));
     }
@@ -150,6 +157,9 @@ impl Evaluator {
     /// Everything that changed since the last call: what runs said, with what is told unless this process tells it alone; and what it
     /// tells alone, which goes to its journal.
     pub(super) fn commit(&mut self, now: Moment) -> (Commit, Commit) {
+        if self.role.alone().is_some() {
+            self.report_told(self.dirty.touched_incidents(), now);
+        }
         let Commit { runs, facts, .. } = &mut self.dirty.commit;
         let (runs, facts) = (std::mem::take(runs), std::mem::take(facts));
         let said = Commit { runs, facts, states: self.conditions.take_rows(now), ..Commit::default() };

@@ -39,6 +39,7 @@ pub(super) struct StoredIncident {
 
 /// What channels are owed, and signs of life for the heartbeat. Times are steady.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own, and all combinations occur")]
 pub struct Backlog {
     /// How each channel fares.
     pub channels: Vec<delivery::ChannelBacklog>,
@@ -58,6 +59,8 @@ pub struct Backlog {
     pub escalate_after: Duration,
     /// Whether this process tells by itself, or has still to end what it told so.
     pub alone: bool,
+    /// Whether the store has something that this process told alone and nobody has taken over.
+    pub hands_in: bool,
     /// When this was seen.
     pub seen: Duration,
 }
@@ -109,6 +112,7 @@ impl Evaluator {
             run_expected: self.run_expected,
             escalate_after: self.config.alerting.escalate_after,
             alone: self.role.is_alone(),
+            hands_in: self.handing_in.waits(),
             seen: now.steady,
         }
     }

@@ -215,7 +215,8 @@ impl Incident {
         let removed = |left: Left| left.how == Departure::Removed;
         let how = match closed {
             Some((by, why)) => Ended::Closed { by, why },
-            None if left().all(removed) || !is_watched && left().any(removed) => Ended::Unwatched,
+            // One without members was handed in by a region in which nothing fails any more.
+            None if (left().next().is_some() && left().all(removed)) || !is_watched && left().any(removed) => Ended::Unwatched,
             None => Ended::Well,
         };
         self.end = Some(End { at: now, how });

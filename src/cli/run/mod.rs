@@ -93,7 +93,7 @@ enum Alone {
     Stopped(Exit),
 }
 
-/// Probes and pages on the journal until the store of the fleet is reached, and ends then what it told alone.
+/// Probes and pages on the journal until the store of the fleet is reached, and makes ready then what it told alone.
 async fn alone(
     loaded: Loaded,
     journal: Arc<dyn Store>,

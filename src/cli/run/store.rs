@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(3);
 pub(super) enum Place {
     /// Its store.
     Store(OpenedStore),
-    /// The journal, until the store answers; or until what an earlier process told alone is ended, where the store is here already.
+    /// The journal, until the store answers; or until what an earlier process told alone is ready to be handed in, where the store is here already.
     Journal(Arc<dyn Store>, Option<OpenedStore>),
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn place(service: &Service, spool: &Arc<Spool>) -> Result<Place
     };
     let Some(journal) = journal(service) else { return Ok(Place::Store(opened)) };
     if is_anything_open(&*journal).await {
-        tracing::info!("what an earlier process told alone is ended first");
+        tracing::info!("what an earlier process told alone is made ready to be handed in first");
         return Ok(Place::Journal(journal, Some(opened)));
     }
     Ok(Place::Store(opened.with_journal(Some(journal), spool)))

@@ -6,10 +6,10 @@
 mod access;
 mod facts;
 mod fence;
-mod followed;
 mod instance;
 mod lease;
 mod request;
+mod states;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,9 +58,9 @@ impl Fleet for PostgresStore {
         Box::pin(async move { asker.ask(async |client| facts::since(client, after, &own).await).await })
     }
 
-    fn followed(&self) -> ReadFuture<Vec<RestoredState>> {
+    fn states_of(&self, kinds: &'static [&'static str]) -> ReadFuture<Vec<RestoredState>> {
         let asker = self.fleet();
-        Box::pin(async move { asker.ask(async |client| followed::all(client).await).await })
+        Box::pin(async move { asker.ask(async |client| states::all(client, kinds).await).await })
     }
 
     fn ask(&self, requests: Vec<Request>, lasts: Duration) -> ReadFuture<()> {

@@ -7,7 +7,7 @@ use super::super::text::plain;
 use super::lock_numbers;
 use super::statement::Statement;
 use crate::history::backlog::Backlog;
-use crate::history::{Epoch, FactRow, LeaseName};
+use crate::history::{Epoch, FactRow, LeaseName, TOLD_ALONE};
 
 /// Fails where another one has the lease.
 const FENCE: &str = "SELECT fence($1, $2)";
@@ -34,7 +34,9 @@ pub(super) fn fences<'a>(fence: &Fence, evaluator: Option<Epoch>) -> Vec<Stateme
 
 /// Facts of this region.
 pub(super) fn facts<'b>(backlog: &'b Backlog, region: &'b str) -> Vec<Statement<'b>> {
-    let facts: Vec<&FactRow> = backlog.facts.values().collect();
+    let mut facts: Vec<&FactRow> = backlog.facts.values().collect();
+    // Who evaluates reads them in pages, and rings nobody for a fact that was told already.
+    facts.sort_by_key(|row| !row.key.starts_with(TOLD_ALONE));
     if facts.is_empty() {
         return Vec::new();
     }

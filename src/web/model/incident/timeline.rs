@@ -84,6 +84,7 @@ fn what(word: &str) -> String {
         "taken" => "told".to_owned(),
         "refused" => "not told".to_owned(),
         "less_severe" => "less severe".to_owned(),
+        "handed_in" => "handed in".to_owned(),
         other => words::clip(other, 40),
     }
 }

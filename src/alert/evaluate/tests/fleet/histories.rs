@@ -160,11 +160,15 @@ proptest! {
         history.heals();
         let open = open_keys(&history.bench);
         let (told, bench, broken) = (&history.told, &history.bench, &history.broken);
-        prop_assert!(open.iter().all(|key| key.starts_with("probe/p/")), "open: {open:?}, {told:?}, {:?}", bench.heard);
+        prop_assert!(open.iter().all(|key| key.contains("probe/p/")), "open: {open:?}, {told:?}, {:?}", bench.heard);
         prop_assert_eq!(open.is_empty(), broken.is_empty(), "open: {:?}, {:?}, {:?}", &open, told, &bench.heard);
         let evaluates = bench.processes.iter().find(|process| process.epoch.is_some_and(|epoch| epoch.0 == bench.shared.epoch));
         let evaluator = evaluates.and_then(|process| process.evaluator.as_ref()).expect("somebody evaluates");
         let incidents: Vec<_> = evaluator.incidents.open.values().collect();
+        let known = incidents.iter().flat_map(|incident| incident.told.values()).flat_map(|told| &told.open);
+        let known: BTreeSet<String> = known.map(|open| open.key.clone()).collect();
+        prop_assert_eq!(&open, &known, "whoever evaluates ends all that is open: {:?}, {:?}", told, &bench.heard);
+        prop_assert_eq!(bench.left(), [""; 0], "{:?}", told);
         let fails: BTreeSet<String> = incidents
             .iter()
             .flat_map(|incident| &incident.members)

@@ -62,6 +62,18 @@ async fn facts_of_two_stores_that_write_at_once_are_followed_and_none_is_passed_
 }
 
 #[tokio::test]
+async fn what_was_told_alone_comes_before_the_facts_of_its_transaction() {
+    let database = Database::with_roles();
+    let (eu, follower) = (open(&database, Some("eu")).await, open(&database, None).await);
+    let rows = ["canary/p/eu", "told_alone/01", "across/p"];
+    let facts = rows.iter().flat_map(|key| fact(key, Some("bad"), false).facts).collect();
+    eu.commit(Commit { facts, ..Commit::default() }).await.unwrap();
+    let expected = ["eu/told_alone/01 bad", "eu/canary/p/eu bad", "eu/across/p bad"];
+    assert_eq!(keys(&follower.facts_since(0).await.unwrap()), expected);
+    assert_eq!(keys(&follower.facts().await.unwrap()), expected);
+}
+
+#[tokio::test]
 async fn many_facts_come_in_several_pages() {
     let database = Database::with_roles();
     let (eu, follower) = (open(&database, Some("eu")).await, open(&database, None).await);
