@@ -230,10 +230,6 @@ impl Evaluator {
 
     /// Whoever evaluates has taken over these versions of what this process told.
     pub(super) fn told_was_taken_over(&mut self, taken: &[(String, i64)]) {
-        if self.role.alone().is_some() {
-            // It may tell more until it is back.
-            return;
-        }
         let own: Arc<str> = self.loaded.0.member().into();
         for (id, version) in taken {
             if self.handing_in.rows.get(id).is_none_or(|told| told.version != *version) {

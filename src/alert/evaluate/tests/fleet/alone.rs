@@ -64,6 +64,26 @@ fn only_what_was_told_alone_is_not_rung_again_and_what_is_worse_is() {
 }
 
 #[test]
+fn what_fails_elsewhere_when_it_is_handed_in_is_rung() {
+    let mut bench = FleetBench::new(&|| vec![quiet("p")], &["eu", "us", "ap"]);
+    bench
+        .is_cut_off("ap")
+        .at(100)
+        .is_alone("ap")
+        .breaks(110, "p/ap")
+        .at(200)
+        .dies("eu")
+        .breaks(210, "p/us")
+        .rejoins("ap")
+        .at(300);
+    assert_eq!(bench.rings().len(), 1, "nobody evaluates: {:?}", bench.rings());
+    bench.take_over("us").at(400);
+    let rings = bench.rings();
+    assert_eq!(rings.len(), 2, "{rings:?}");
+    assert!(rings[1].contains(" us: ") && bench.ids[1].starts_with("ring probe/p/"), "{rings:?}");
+}
+
+#[test]
 fn whoever_was_at_it_alone_is_at_it_in_the_fleet() {
     let mut bench = three();
     bench.is_cut_off("ap").at(100).is_alone("ap").breaks(110, "p/ap").at(200);
@@ -104,7 +124,7 @@ fn what_all_told_alone_is_taken_over_by_one_of_them() {
 fn a_takeover_goes_on_with_what_was_handed_in() {
     let mut bench = three();
     bench.is_cut_off("ap").at(100).is_alone("ap").breaks(110, "p/ap").at(200).dies("eu").rejoins("ap").at(220);
-    assert_eq!(bench.left().len(), 1, "nobody has taken it over: {:?}", bench.left());
+    assert_eq!(bench.left().len(), 2, "nobody has taken it over: {:?}", bench.left());
     bench.take_over("us").at(300).dies("us").at(320).take_over("ap").at(400);
     assert_eq!((bench.rings().len(), bench.titles(Action::End).len()), (1, 0), "{:?}", bench.heard);
     bench.mends(410, "p/ap").at(600);

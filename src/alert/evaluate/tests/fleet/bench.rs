@@ -326,7 +326,10 @@ impl FleetBench {
     pub(super) fn left(&self) -> Vec<String> {
         let told = self.shared.facts().into_iter().filter(|fact| fact.key.starts_with(TOLD_ALONE) && fact.json.is_some());
         let states = self.shared.fleet.remembered().states.into_iter().filter(|state| state.kind == HANDED_IN);
-        told.map(|fact| fact.key).chain(states.map(|state| state.key)).collect()
+        let now = moment_ms(self.now, 0);
+        let waits = |process: &&Process| process.evaluator.as_ref().is_some_and(|it| it.backlog(now).hands_in);
+        let waiting = self.processes.iter().filter(waits).map(|process| format!("{} waits", process.region));
+        told.map(|fact| fact.key).chain(states.map(|state| state.key)).chain(waiting).collect()
     }
 
     pub(super) fn titles(&self, what: Action) -> Vec<String> {
