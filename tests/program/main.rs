@@ -13,8 +13,11 @@ mod alertmanager;
 mod cli_support;
 #[path = "../support/delaying.rs"]
 mod delaying;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../page_support/mod.rs"]
 mod page_support;
+#[expect(dead_code, reason = "the benchmark of faults uses the rest")]
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/programs.rs"]
