@@ -43,7 +43,7 @@ fn told_by_the_fleet(page: &Page) -> bool {
 }
 
 /// The keys that are not over.
-fn open_keys(pager: &Pager) -> Vec<String> {
+pub(crate) fn open_keys(pager: &Pager) -> Vec<String> {
     let mut open: Vec<String> = Vec::new();
     for page in pager.pages() {
         let key = page.message["key"].as_str().unwrap_or_default().to_owned();

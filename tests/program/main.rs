@@ -17,7 +17,6 @@ mod delaying;
 mod namespace;
 #[path = "../page_support/mod.rs"]
 mod page_support;
-#[expect(dead_code, reason = "the benchmark of faults uses the rest")]
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/programs.rs"]
@@ -54,6 +53,7 @@ mod roles;
 mod slow_store;
 mod status_page;
 mod store_copy;
+mod store_faults;
 mod store_start;
 mod top;
 mod tutorial;
