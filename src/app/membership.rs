@@ -6,7 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::FutureExt as _;
 
 use crate::alert::{AlertPart, Alerts, Evaluation, FleetPart};
-use crate::fleet::{Announcing, Answerer, Keeper, KeeperParts, LeaseWatch, Member, Roster, hand_in_cleanups, hand_in_states};
+use crate::fleet::{
+    Announcing, Answerer, Keeper, KeeperParts, Lately, LeaseWatch, Member, Roster, hand_in_cleanups, hand_in_states,
+};
 use crate::history::{Epoch, Fleet, ReadError, Recorder, Recovery, StartState, Store};
 use crate::plan::{Fingerprints, FleetSettings, Plan, Service};
 use crate::web::Others;
@@ -18,41 +20,16 @@ use super::started::Started;
 use super::storage::Sharing;
 
 /// What whoever evaluates has written, and the facts of regions other than this process's.
-async fn read_evaluation(
-    recovery: Arc<dyn Recovery>,
-    fleet: Arc<dyn Fleet>,
-    own: Arc<str>,
-) -> Result<Arc<Evaluation>, ReadError> {
+async fn read_evaluation(recovery: Arc<dyn Recovery>, fleet: Arc<dyn Fleet>, own: Arc<str>) -> Result<Evaluation, ReadError> {
     let remembered = recovery.start_state(SystemTime::now()).await?;
     let facts = fleet.facts().await?.facts.into_iter().filter(|fact| *fact.region != *own).collect();
     let probers = Roster::of(Vec::new(), &fleet.leases().await?).probers.into_iter();
     let heard = probers.flat_map(|prober| prober.regions.into_iter().map(move |region| (region, prober.heard))).collect();
-    Ok(Arc::new(Evaluation { remembered, facts, heard }))
+    Ok(Evaluation { remembered, facts, heard })
 }
 
-/// What whoever evaluates had written lately, so that many who ask do not read it each.
-#[derive(Default)]
-struct Known(tokio::sync::Mutex<Option<(Instant, Arc<Evaluation>)>>);
-
-/// How long it is told on.
-const LATELY: Duration = Duration::from_secs(3);
-
-impl Known {
-    async fn read(
-        &self,
-        recovery: Arc<dyn Recovery>,
-        fleet: Arc<dyn Fleet>,
-        own: Arc<str>,
-    ) -> Result<Arc<Evaluation>, ReadError> {
-        let mut known = self.0.lock().await;
-        if let Some((_, known)) = known.as_ref().filter(|(at, _)| at.elapsed() < LATELY) {
-            return Ok(Arc::clone(known));
-        }
-        let read = read_evaluation(recovery, fleet, own).await?;
-        *known = Some((Instant::now(), Arc::clone(&read)));
-        Ok(read)
-    }
-}
+/// How long what whoever evaluates had written is told on.
+const FRESH: Duration = Duration::from_secs(3);
 
 /// A process that has the lease of its region.
 pub(super) struct Membership {
@@ -90,10 +67,11 @@ impl Membership {
         let reported = facts.filter(|fact| *fact.region == *self.settings.member).collect();
         let evaluates = self.evaluates();
         let (fleet, own) = (Arc::clone(&self.fleet), Arc::clone(&self.settings.member));
-        let known = Arc::<Known>::default();
+        let lately = Arc::new(Lately::new(FRESH));
         let read = move || {
-            let (recovery, fleet, own, known) = (Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own), Arc::clone(&known));
-            async move { known.read(recovery, fleet, own).await }.boxed()
+            let evaluation = read_evaluation(Arc::clone(&recovery), Arc::clone(&fleet), Arc::clone(&own));
+            let lately = Arc::clone(&lately);
+            async move { lately.get(evaluation).await }.boxed()
         };
         Ok(FleetPart { reported, may_send: Arc::new(evaluates), read: Arc::new(read), journal })
     }

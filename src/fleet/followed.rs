@@ -4,7 +4,7 @@
 //! when this process last looked. What differs between the two was changed alone. Where somebody else has changed the same meanwhile,
 //! theirs counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::history::{Commit, FOLLOWED, Recorder, RestoredState, StateRow};
 
@@ -24,26 +24,28 @@ pub fn keep_followed(journal: &dyn Recorder, changed: Vec<(String, String, Optio
     }
 }
 
+/// What states say, by their kind and key.
+pub(super) type StatesByName<'a> = HashMap<(&'a str, &'a str), &'a str>;
+
+/// The same states, to be looked up.
+pub(super) fn by_name(states: &[RestoredState]) -> StatesByName<'_> {
+    states.iter().map(|state| ((&*state.kind, &*state.key), &*state.json)).collect()
+}
+
 /// What of the journal's was changed alone, and by nobody else meanwhile: `left` is what the journal has, `theirs` what the store has.
-pub(super) fn changed_alone(left: &[RestoredState], theirs: &[RestoredState]) -> Vec<StateRow> {
+pub(super) fn changed_alone(left: &StatesByName<'_>, theirs: &StatesByName<'_>) -> Vec<StateRow> {
     let mut names: BTreeSet<(&'static str, &str)> = BTreeSet::new();
-    for state in left {
-        let (kind, key) = match state.key.split_once(' ') {
-            Some((kind, key)) if state.kind == SEEN => (kind, key),
-            _ => (&*state.kind, &*state.key),
-        };
+    for (kind, key) in left.keys().copied() {
+        let (kind, key) = key.split_once(' ').filter(|_| kind == SEEN).unwrap_or((kind, key));
         names.extend(FOLLOWED.into_iter().find(|known| *known == kind).map(|kind| (kind, key)));
     }
     let changed = names.into_iter().filter_map(|(kind, key)| {
-        let (mine, seen) = (json_of(left, kind, key), json_of(left, SEEN, &format!("{kind} {key}")));
-        let is_mine = mine != seen && json_of(theirs, kind, key) == seen;
-        is_mine.then(|| StateRow { kind, key: key.to_owned(), json: mine.map(ToOwned::to_owned) })
+        let name = format!("{kind} {key}");
+        let (mine, seen) = (left.get(&(kind, key)), left.get(&(SEEN, &*name)));
+        let is_mine = mine != seen && theirs.get(&(kind, key)) == seen;
+        is_mine.then(|| StateRow { kind, key: key.to_owned(), json: mine.map(|mine| (*mine).to_owned()) })
     });
     changed.collect()
-}
-
-fn json_of<'a>(states: &'a [RestoredState], kind: &str, key: &str) -> Option<&'a str> {
-    states.iter().find(|state| state.kind == kind && state.key == key).map(|state| &*state.json)
 }
 
 #[cfg(test)]
@@ -63,7 +65,7 @@ mod tests {
         let of = |kind: &str, key: &str, json: Option<&str>| json.map(|json| state(kind, key, json));
         let left: Vec<_> = of(SEEN, "mute p a", seen).into_iter().chain(of("mute", "p a", mine)).collect();
         let theirs: Vec<_> = of("mute", "p a", theirs).into_iter().collect();
-        let mut rows = changed_alone(&left, &theirs);
+        let mut rows = changed_alone(&by_name(&left), &by_name(&theirs));
         assert!(rows.len() < 2 && rows.iter().all(|row| (row.kind, &*row.key) == ("mute", "p a")), "{rows:?}");
         rows.pop().map(|row| row.json.unwrap_or_else(|| "over".to_owned()))
     }
@@ -89,6 +91,6 @@ mod tests {
         let left = journal.start_state(SystemTime::now()).await.unwrap().states;
         let found: BTreeSet<(&str, &str)> = left.iter().map(|state| (&*state.kind, &*state.key)).collect();
         assert_eq!(found, BTreeSet::from([("pause", "q/eu"), (SEEN, "pause q/eu")]));
-        assert_eq!(changed_alone(&left, &[state("pause", "q/eu", "1")]), []);
+        assert_eq!(changed_alone(&by_name(&left), &by_name(&[state("pause", "q/eu", "1")])), []);
     }
 }

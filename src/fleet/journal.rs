@@ -6,7 +6,7 @@
 //!
 //! It never decides what is cleaned up, and nothing is read from it while a process runs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ use crate::history::{
 };
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 
-use super::followed::{SEEN, changed_alone};
+use super::followed::{SEEN, by_name, changed_alone};
 
 /// How long the store of the fleet may take to write an intent down before the journal does.
 const WITHIN: Duration = Duration::from_millis(400);
@@ -141,13 +141,16 @@ pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: 
     let left = journal.start_state(SystemTime::now()).await?.states;
     let kinds = || OF_REGION.into_iter().filter(|kind| !OF_PROCESS.contains(kind)).chain(FOLLOWED).chain([SEEN, TOLD_ALONE]);
     let mut forgotten = Commit::default();
-    let mut handed = Commit { states: changed_alone(&left, &remembered.states), ..Commit::default() };
+    let theirs = by_name(&remembered.states);
+    let ticked = last_ticks(remembered);
+    let mut handed = Commit { states: changed_alone(&by_name(&left), &theirs), ..Commit::default() };
     for RestoredState { kind, key, json } in left {
         let Some(kind) = kinds().find(|known| *known == kind) else { continue };
         forgotten.states.push(StateRow { kind, key: key.clone(), json: None });
+        let (known, ticked) = (theirs.get(&(kind, &*key)).copied(), ticked.get(&*key).copied());
         if kind == TOLD_ALONE {
             handed.facts.push(FactRow { key: format!("{TOLD_ALONE}/{key}"), json: Some(json), well: false });
-        } else if kind == CANARY && still_fails(&key, &json, remembered) {
+        } else if kind == CANARY && still_fails(&key, &json, known, ticked) {
             handed.states.push(StateRow { kind, key, json: Some(json) });
         }
     }
@@ -168,11 +171,19 @@ pub async fn hand_in_states(journal: &dyn Store, store: &dyn Store, remembered: 
 /// The kind of rows of canaries.
 const CANARY: &str = "canary";
 
+/// When each canary ticked last, by what the store knows.
+fn last_ticks(remembered: &StartState) -> HashMap<&str, i64> {
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    for tick in &remembered.last_ticks {
+        let due = last.entry(&tick.canary).or_insert(tick.due_ms);
+        *due = tick.due_ms.max(*due);
+    }
+    last
+}
+
 /// Whether a canary failed alone, and the store knows nothing later and nothing of it.
-fn still_fails(canary: &str, json: &str, remembered: &StartState) -> bool {
-    let known = remembered.states.iter().find(|state| state.kind == CANARY && state.key == canary);
-    let ticked = remembered.last_ticks.iter().filter(|tick| tick.canary == canary).map(|tick| tick.due_ms).max();
-    fails_since(json, known.map(|known| &*known.json), ticked).unwrap_or_else(|error| {
+fn still_fails(canary: &str, json: &str, known: Option<&str>, ticked: Option<i64>) -> bool {
+    fails_since(json, known, ticked).unwrap_or_else(|error| {
         tracing::error!(canary, %error, "how a canary stood while this process was alone cannot be read");
         false
     })

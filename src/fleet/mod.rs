@@ -16,6 +16,7 @@
 //! | `spool` | what ran before the store was reached |
 //! | `clock` | how far this machine's clock is from the store's |
 //! | `instance` | what a process says of itself, and saying it |
+//! | `lately` | what was read a moment ago, for many who ask |
 //! | `roster` | who is in the fleet: regions, instances, and what differs between them |
 //! | `differing` | what of that who evaluates says in the log |
 //! | `requests` | the task that does what other processes ask of this one |
@@ -29,6 +30,7 @@ mod followed;
 mod instance;
 mod journal;
 mod keeper;
+mod lately;
 mod member;
 mod reach;
 mod requests;
@@ -40,6 +42,7 @@ pub use followed::keep_followed;
 pub use instance::{Announcing, InstanceInfo, differing};
 pub use journal::{JournalledLedger, hand_in_cleanups, hand_in_states, is_anything_open};
 pub use keeper::{Keeper, KeeperParts};
+pub use lately::Lately;
 pub use member::Member;
 pub use requests::{Answerer, Answering, DoAsked};
 pub use roster::{Instance, Prober, Roster, RosterReader, UNKNOWN_AFTER};

@@ -3,13 +3,12 @@
 //! It is read when somebody looks, and shared for a moment, so that many who look cost the store as much as one.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::Mutex;
+use std::time::Duration;
 
 use crate::history::{Fleet, InstanceView, LeaseName, LeaseView, ReadError};
 
 use super::instance::InstanceInfo;
+use super::lately::Lately;
 
 /// How long what was read is told on.
 const FRESH: Duration = Duration::from_secs(2);
@@ -120,14 +119,13 @@ impl Instance {
 /// Reads who is in the fleet, for several who look.
 pub struct RosterReader {
     fleet: Arc<dyn Fleet>,
-    /// When it was asked for last, whether it was answered or not, and the last answer.
-    known: Mutex<Option<(Instant, Option<Arc<Roster>>)>>,
+    lately: Lately<Roster>,
 }
 
 impl RosterReader {
     /// Has read nothing yet.
     pub fn new(fleet: Arc<dyn Fleet>) -> Self {
-        Self { fleet, known: Mutex::default() }
+        Self { fleet, lately: Lately::new(FRESH) }
     }
 
     /// Who is in the fleet, at most two seconds old.
@@ -135,15 +133,7 @@ impl RosterReader {
     /// # Errors
     /// Where the store does not answer.
     pub async fn get(&self) -> Result<Arc<Roster>, ReadError> {
-        let mut known = self.known.lock().await;
-        if let Some((_, roster)) = known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            let unread =
-                || ReadError::Unreadable { store: "of the fleet".to_owned(), source: "it did not answer a moment ago".into() };
-            return roster.clone().ok_or_else(unread);
-        }
-        let roster = read(&*self.fleet).await.map(Arc::new);
-        *known = Some((Instant::now(), roster.as_ref().ok().cloned()));
-        roster
+        self.lately.get(read(&*self.fleet)).await
     }
 }
 

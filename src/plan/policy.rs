@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::Location;
 
-use super::{AlertPolicy, Cadence, Canary, Cell, Overlap, Plan, Probe, Runbook, Unjournalled};
+use super::{AlertPolicy, Canary, Plan, Probe, Runbook};
 
 /// What others go by of a probe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,34 +71,8 @@ impl Probe {
 
     /// A probe that only other processes have loaded: it has a policy, and nothing that could be run.
     fn of_policy(name: &Arc<str>, policy: &ProbePolicy) -> Self {
-        let nothing = Self {
-            name: Arc::clone(name),
-            summary: None,
-            owner: None,
-            runbook: None,
-            users_per_hour: None,
-            tags: Vec::new(),
-            cadence: Cadence::Every(policy.interval),
-            runs: 1,
-            confirm: None,
-            overlap: Overlap::Skip,
-            deadline: policy.deadline,
-            elsewhere: Vec::new(),
-            cells: vec![Arc::new(Cell::default())],
-            vars: Vec::new(),
-            origins: Vec::new(),
-            private: Arc::default(),
-            devices: BTreeMap::new(),
-            steps: Arc::default(),
-            unjournalled: Unjournalled::default(),
-            slo: None,
-            alert: AlertPolicy::default(),
-            needs: Vec::new(),
-            maintenance: Vec::new(),
-            redact: None,
-            location: Location { path: Path::new("another process").into(), line: 1, column: 1 },
-        };
-        nothing.with_policy(policy)
+        let location = Location { path: Path::new("another process").into(), line: 1, column: 1 };
+        Self::without_journey(Arc::clone(name), policy.interval, policy.deadline, location).with_policy(policy)
     }
 }
 
@@ -106,34 +80,30 @@ impl Plan {
     /// This plan with these policies of probes, by name, in place of those that were loaded here. Probes that were not loaded here are
     /// there as well, without canaries.
     pub fn with_policies(self: &Arc<Self>, policies: &BTreeMap<Arc<str>, &ProbePolicy>) -> Arc<Self> {
-        let mut changed: BTreeMap<Arc<str>, Arc<Probe>> = BTreeMap::new();
+        let mut probes: BTreeMap<Arc<str>, Arc<Probe>> =
+            self.probes.iter().map(|probe| (Arc::clone(&probe.name), Arc::clone(probe))).collect();
+        let mut differs = false;
         for (name, policy) in policies {
-            let probe = match self.named(name) {
+            let probe = match probes.get(name) {
                 Some(probe) if probe.policy() == **policy => continue,
                 Some(probe) => probe.with_policy(policy),
                 None => Probe::of_policy(name, policy),
             };
-            changed.insert(Arc::clone(name), Arc::new(probe));
+            probes.insert(Arc::clone(name), Arc::new(probe));
+            differs = true;
         }
-        if changed.is_empty() {
+        if !differs {
             return Arc::clone(self);
         }
-        let newest = |probe: &Arc<Probe>| Arc::clone(changed.get(&probe.name).unwrap_or(probe));
-        let canaries = self.canaries.iter().map(|canary| match changed.get(&canary.probe.name) {
-            Some(probe) => {
+        let canaries = self.canaries.iter().map(|canary| match probes.get(&canary.probe.name) {
+            Some(probe) if !Arc::ptr_eq(probe, &canary.probe) => {
                 let Canary { id, probe: _, region, cell } = &**canary;
                 Arc::new(Canary { id: id.clone(), probe: Arc::clone(probe), region: Arc::clone(region), cell: Arc::clone(cell) })
             }
-            None => Arc::clone(canary),
+            Some(_) | None => Arc::clone(canary),
         });
-        let mut probes: Vec<Arc<Probe>> = self.probes.iter().map(newest).collect();
-        probes.extend(changed.values().filter(|probe| self.named(&probe.name).is_none()).cloned());
-        probes.sort_by(|one, other| one.name.cmp(&other.name));
-        Arc::new(Self { probes, canaries: canaries.collect(), ..Self::clone(self) })
-    }
-
-    fn named(&self, name: &str) -> Option<&Arc<Probe>> {
-        self.probes.iter().find(|probe| *probe.name == *name)
+        let canaries = canaries.collect();
+        Arc::new(Self { probes: probes.into_values().collect(), canaries, ..Self::clone(self) })
     }
 }
 
@@ -169,6 +139,9 @@ mod tests {
         let of_canaries: Vec<_> =
             plan.canaries.iter().map(|canary| (canary.id.as_str(), canary.probe.owner.as_deref())).collect();
         assert_eq!(of_canaries, [("p/eu", Some("bob")), ("same/eu", Some("ann"))]);
+        let of_same = |plan: &Plan| (Arc::clone(&plan.probes[plan.probes.len() - 1]), Arc::clone(&plan.canaries[1]));
+        let ((probe, canary), (own_probe, own_canary)) = (of_same(&plan), of_same(&own));
+        assert!(Arc::ptr_eq(&probe, &own_probe) && Arc::ptr_eq(&canary, &own_canary), "where nothing differs it is the same one");
         assert!(Arc::ptr_eq(&own.with_policies(&BTreeMap::from([("same".into(), &same)])), &own), "nothing differs");
     }
 

@@ -92,6 +92,39 @@ pub struct Probe {
     pub location: Location,
 }
 
+impl Probe {
+    /// One that runs nothing: no steps and no matrix, and what is optional is absent.
+    pub(super) fn without_journey(name: Arc<str>, interval: Duration, deadline: Duration, location: Location) -> Self {
+        Self {
+            name,
+            summary: None,
+            owner: None,
+            runbook: None,
+            users_per_hour: None,
+            tags: Vec::new(),
+            cadence: Cadence::Every(interval),
+            runs: 1,
+            confirm: None,
+            overlap: Overlap::Skip,
+            deadline,
+            elsewhere: Vec::new(),
+            cells: vec![Arc::new(Cell::default())],
+            vars: Vec::new(),
+            origins: Vec::new(),
+            private: Arc::default(),
+            devices: BTreeMap::new(),
+            steps: Arc::default(),
+            unjournalled: Unjournalled::default(),
+            slo: None,
+            alert: AlertPolicy::default(),
+            needs: Vec::new(),
+            maintenance: Vec::new(),
+            redact: None,
+            location,
+        }
+    }
+}
+
 /// An isolated client inside a run: own cookies, connections and headers.
 #[derive(Debug, Clone)]
 pub struct Device {

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{
-    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, CellValue, Limits, Overlap, Plan, Probe, Region, Step, Unjournalled,
-};
+use super::{Action, Canary, CanaryId, Cell, CellValue, Limits, Plan, Probe, Region, Step};
 use crate::source::Location;
 
 pub(crate) fn location() -> Location {
@@ -17,33 +15,7 @@ pub(crate) fn location() -> Location {
 
 /// A probe without steps and matrix, every minute, with a deadline of 20 s.
 pub(crate) fn probe(name: &str) -> Probe {
-    Probe {
-        name: name.into(),
-        summary: None,
-        users_per_hour: None,
-        owner: None,
-        runbook: None,
-        tags: Vec::new(),
-        cadence: Cadence::Every(Duration::from_mins(1)),
-        runs: 1,
-        confirm: None,
-        overlap: Overlap::Skip,
-        deadline: Duration::from_secs(20),
-        elsewhere: Vec::new(),
-        cells: vec![Arc::new(Cell::default())],
-        vars: Vec::new(),
-        origins: Vec::new(),
-        private: Arc::default(),
-        devices: BTreeMap::new(),
-        steps: Arc::default(),
-        unjournalled: Unjournalled::Refuse,
-        slo: None,
-        alert: AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
-        redact: None,
-        location: location(),
-    }
+    Probe::without_journey(name.into(), Duration::from_mins(1), Duration::from_secs(20), location())
 }
 
 /// A step that does nothing.

@@ -13,6 +13,8 @@ mod alertmanager;
 mod cli_support;
 #[path = "../support/delaying.rs"]
 mod delaying;
+#[path = "../support/namespace.rs"]
+mod namespace;
 #[path = "../page_support/mod.rs"]
 mod page_support;
 #[path = "../support/postgres.rs"]
@@ -51,6 +53,7 @@ mod roles;
 mod slow_store;
 mod status_page;
 mod store_copy;
+mod store_faults;
 mod store_start;
 mod top;
 mod tutorial;

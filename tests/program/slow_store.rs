@@ -66,23 +66,18 @@ fn while_no_commit_ends_a_region_tells_alone() {
     is_told(None, "eu/probe/shop/");
 }
 
-/// As a server is that was a standby, or is to be replaced by one.
-fn set_read_only(server: &Postgres, is_so: &str) {
-    server.ask("postgres", &format!("ALTER SYSTEM SET default_transaction_read_only = {is_so}"));
-    server.ask("postgres", "SELECT pg_reload_conf()");
-}
-
 #[test]
 fn while_the_database_is_read_only_a_region_tells_alone_and_what_ran_is_written_later() {
     let server = Postgres::start();
     let (target, pager) = (Target::start(), Pager::start());
     let (mut service, _proxy) = service(&server, &target, &pager, &["shop".to_owned()], Some(Duration::ZERO));
-    set_read_only(&server, "on");
+    // As a server is that was a standby, or is to be replaced by one.
+    server.set("default_transaction_read_only = on");
     service.until("its lease is over", |service| service.metric("serinus_fleet_evaluates", &[]) < 1.0);
     target.set("/shop", BROKEN);
     let alone = first_page(&pager).message["key"].clone();
     assert!(alone.as_str().is_some_and(|key| key.starts_with("eu/probe/shop/")), "{alone}");
-    set_read_only(&server, "off");
+    server.set("default_transaction_read_only = off");
     service.until("it is handed in", |_| server.has_handed_in());
     target.set("/shop", WELL);
     let over = pager.until("it is over", |page| page.is("well", "probe/shop"));

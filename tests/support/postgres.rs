@@ -2,36 +2,72 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use tempfile::TempDir;
+
 use crate::programs::{Program, free_port};
+
+/// How a server differs from that of most tests.
+#[derive(Default)]
+pub(crate) struct PostgresSetup<'a> {
+    /// Settings (`NAME=VALUE`) other than those of tests, for which nothing lasts and nothing is vacuumed.
+    pub(crate) settings: &'a [&'a str],
+    /// It listens on all addresses as well, for users of this network.
+    pub(crate) network: Option<&'a str>,
+    /// It has a disk for itself, which can be filled. Mounting it needs root.
+    pub(crate) small_disk: bool,
+}
 
 /// A server that ends with the test. It has a database `serinus`.
 pub(crate) struct Postgres {
     folder: PathBuf,
+    /// Of the one that counts now.
+    port: u16,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
-    _script: Child,
+    script: Child,
+    disk: Option<TempDir>,
 }
+
+/// Mounts a disk where only what this becomes sees it, and becomes that.
+const ON_SMALL_DISK: &str = "mount -t tmpfs -o size=160m,mode=755 tmpfs \"$TMPDIR\" && exec \"$0\" \"$@\"";
 
 impl Postgres {
     pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+        Self::set_up(&PostgresSetup::default())
     }
 
-    /// With settings (`NAME=VALUE`) other than those of tests, for which nothing lasts and nothing is vacuumed.
-    pub(crate) fn start_with(settings: &[&str]) -> Self {
+    pub(crate) fn set_up(setup: &PostgresSetup<'_>) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/setup/postgres");
-        let settings = settings.iter().flat_map(|setting| ["-c", setting]);
-        let mut child =
-            Command::new(script).args(settings).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
-        let commands = child.stdin.take().expect("it is piped");
-        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut server = Self { folder: PathBuf::new(), commands, answers, _script: child };
-        server.folder = server.answer().into();
+        let disk = setup.small_disk.then(|| tempfile::tempdir().expect("there is room for temporary files"));
+        let mut command = match &disk {
+            None => Command::new(script),
+            Some(disk) => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "sh", "-c", ON_SMALL_DISK, script]).env("TMPDIR", disk.path());
+                command
+            }
+        };
+        command.args(setup.settings.iter().flat_map(|setting| ["-c", setting]));
+        command.envs(setup.network.map(|network| ("POSTGRES_NETWORK", network)));
+        let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        let commands = script.stdin.take().expect("it is piped");
+        let answers = BufReader::new(script.stdout.take().expect("it is piped"));
+        let mut server = Self { folder: PathBuf::new(), port: 5432, commands, answers, script, disk };
+        let folder = server.answer();
+        server.folder = server.seen_from_here(Path::new(&folder));
         server.ask("postgres", "CREATE DATABASE serinus");
         server
+    }
+
+    /// A path of the server's. What is on its own disk is found by way of a process that sees that.
+    fn seen_from_here(&self, path: &Path) -> PathBuf {
+        match &self.disk {
+            None => path.to_owned(),
+            Some(_) => PathBuf::from(format!("/proc/{}/root{}", self.script.id(), path.display())),
+        }
     }
 
     fn answer(&mut self) -> String {
@@ -41,10 +77,57 @@ impl Postgres {
         line.trim_end().to_owned()
     }
 
-    /// `kill`, `start`, `freeze` or `thaw`; waits until that is done.
+    /// A command of `tests/setup/postgres`; waits until it is done.
     pub(crate) fn command(&mut self, command: &str) {
         writeln!(self.commands, "{command}").expect("the script runs");
         self.answer();
+        if command == "promote" {
+            self.port = 5433;
+        }
+    }
+
+    /// Fills its disk to the last byte.
+    pub(crate) fn fill(&self) {
+        let mut filler = fs::File::create(self.filler()).expect("its disk is there");
+        for size in [64 << 10, 4 << 10, 1] {
+            while filler.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    /// Makes room, and starts it again if it did not live through that.
+    pub(crate) fn make_room(&mut self) {
+        fs::remove_file(self.filler()).expect("its disk was filled");
+        if self.try_ask("postgres", "SELECT 1").is_err() {
+            self.command("kill");
+            self.command("start");
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.seen_from_here(&self.disk.as_ref().expect("it has a small disk").path().join("filler"))
+    }
+
+    /// Has a setting of the server, for connections that are open, too.
+    pub(crate) fn set(&self, setting: &str) {
+        self.ask("postgres", &format!("ALTER SYSTEM SET {setting}"));
+        self.ask("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// Gives the database to a user `serinus`, who needs the password `right`. On this machine it is sent as it is: a program that is not
+    /// optimised stands still for half a second while it makes a hash of one.
+    pub(crate) fn give_to_user(&self) {
+        let file = self.folder.join("data/pg_hba.conf");
+        let rules = fs::read_to_string(&file).expect("it has rules");
+        fs::write(&file, format!("local all serinus password\n{rules}")).expect("it is our own");
+        self.ask("postgres", "SELECT pg_reload_conf()");
+        self.ask("postgres", "CREATE ROLE serinus LOGIN PASSWORD 'right'");
+        self.ask("postgres", "ALTER DATABASE serinus OWNER TO serinus");
+    }
+
+    /// Gives that user another password, and ends its connections.
+    pub(crate) fn set_password(&self, password: &str) {
+        self.ask("postgres", &format!("ALTER ROLE serinus PASSWORD '{password}'"));
+        self.ask("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'serinus'");
     }
 
     /// The URL of its database, as a value of `store.url`.
@@ -73,15 +156,25 @@ impl Postgres {
         String::from_utf8(output.stdout).expect("it is UTF-8")
     }
 
-    /// What a statement says, as text.
-    pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
+    /// What a statement says, as text; or what is wrong.
+    pub(crate) fn try_ask(&self, database: &str, sql: &str) -> Result<String, String> {
         let output = Command::new("psql")
-            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", sql, "-h"])
+            .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-U", "postgres", "-d", database, "-c", sql])
+            .args(["-p", &self.port.to_string(), "-h"])
             .arg(&self.folder)
             .output()
             .expect("psql (Debian's package `postgresql-client`) can be started");
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// The same where nothing may be wrong.
+    #[track_caller]
+    pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
+        self.try_ask(database, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Whether whoever evaluates has taken over what a region told alone, and nothing more of that waits.
@@ -97,7 +190,7 @@ impl Postgres {
 /// A pooler that gives a connection of the server to each transaction, and fewer than there are clients.
 pub(crate) struct Pooler {
     _program: Program,
-    _folder: tempfile::TempDir,
+    _folder: TempDir,
     port: u16,
 }
 

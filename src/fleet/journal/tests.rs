@@ -144,7 +144,10 @@ async fn of_how_rules_stood_alone_only_canaries_count_that_fail_and_of_which_the
     let known = vec![canary("well/eu", 400, false), canary("known/eu", 400, true), canary("passes/eu", 400, true)];
     store.commit(Commit { states: known, ..Commit::default() }).await.unwrap();
     let mut remembered = store.start_state(SystemTime::now()).await.unwrap();
-    remembered.last_ticks.push(RestoredTick { canary: "later/eu".to_owned(), slot: 0, due_ms: 600 });
+    // The last of all its slots counts, whatever their order.
+    for (slot, due_ms) in [(0, 300), (1, 600), (2, 400)] {
+        remembered.last_ticks.push(RestoredTick { canary: "later/eu".to_owned(), slot, due_ms });
+    }
     hand_in_states(&journal, &store, &remembered).await.unwrap();
 
     let mut states = store.start_state(SystemTime::now()).await.unwrap().states;

@@ -65,8 +65,10 @@ enum HousekeepStage {
     /// Of incidents that are not restored any more, after this state's kind and key.
     States(usize, String),
     Tries,
-    /// Rollups, days, the timeline, events, comparisons, passes, changes, facts, and what processes of a fleet asked of each other.
+    /// Rollups, days, the timeline, events, comparisons, changes, facts, and what processes of a fleet asked of each other.
     Rows,
+    /// Passed runs in full after this one, when the comparisons that refer to them are gone.
+    Passes(Vec<u8>),
     /// Observations of the series after this one.
     Observations(i32),
     /// Artifacts whose runs are not there, after this run.
@@ -136,7 +138,10 @@ impl HousekeepRound {
                 next.map_or(Stage::Tries, |(kind, after)| Stage::States(kind, after))
             }
             Stage::Tries => again(self.prune().tries(transaction).await?, Stage::Tries, Stage::Rows),
-            Stage::Rows => again(prune::rows(transaction, &self.bounds).await?, Stage::Rows, Stage::Observations(0)),
+            Stage::Rows => again(prune::rows(transaction, &self.bounds).await?, Stage::Rows, Stage::Passes(Vec::new())),
+            Stage::Passes(after) => {
+                prune::passes(transaction, self.bounds.rollups, &after).await?.map_or(Stage::Observations(0), Stage::Passes)
+            }
             Stage::Observations(after) => prune::observations(transaction, self.bounds.trusted, after)
                 .await?
                 .map_or(Stage::Artifacts(Vec::new()), Stage::Observations),

@@ -18,6 +18,9 @@ const INCIDENTS: i64 = 100;
 /// Rows that a slice removes of a table.
 pub(super) const SLICE: i64 = 1_000;
 
+/// Passed runs in full that a slice looks at.
+const PASSES: i64 = 1_000;
+
 /// Series of observations that a slice looks at.
 const SERIES: i64 = 100;
 
@@ -78,12 +81,15 @@ const OLD_EVENTS: &str =
 const OLD_COMPARISONS: &str = "DELETE FROM comparisons WHERE run_id = ANY (ARRAY(
     SELECT run_id FROM comparisons WHERE due_ms < $1 ORDER BY due_ms LIMIT $2))";
 
-/// Passed runs that no comparison refers to and that are old or not the newest of their canary.
-const OLD_PASSES: &str = "DELETE FROM passes WHERE run_id = ANY (ARRAY(SELECT run_id FROM passes AS own
-    WHERE NOT EXISTS (SELECT 1 FROM comparisons WHERE before = own.run_id)
-    AND NOT EXISTS (SELECT 1 FROM comparisons WHERE beside = own.run_id)
-    AND (due_ms < $1 OR EXISTS (SELECT 1 FROM passes AS later WHERE later.canary = own.canary AND later.due_ms > own.due_ms))
-    LIMIT $2))";
+/// Of the next passed runs, those that no comparison refers to and that are old or not the newest of their canary. They may go in any order:
+/// the newest one goes only where it is old, and the others are older.
+const OLD_PASSES: &str = "WITH next AS MATERIALIZED
+        (SELECT run_id, canary, due_ms FROM passes WHERE run_id > $1 ORDER BY run_id LIMIT $2),
+    removed AS (DELETE FROM passes WHERE run_id = ANY (ARRAY(SELECT run_id FROM next AS own
+        WHERE NOT EXISTS (SELECT 1 FROM comparisons WHERE before = own.run_id)
+        AND NOT EXISTS (SELECT 1 FROM comparisons WHERE beside = own.run_id)
+        AND (due_ms < $3 OR due_ms < (SELECT max(due_ms) FROM passes AS later WHERE later.canary = own.canary)))))
+    SELECT run_id FROM next ORDER BY run_id DESC LIMIT 1";
 
 /// All changes but the last ones.
 const OLD_CHANGES: &str = "DELETE FROM changes WHERE id = ANY (ARRAY(
@@ -203,14 +209,12 @@ async fn remove(transaction: &Transaction<'_>, table: &str, column: &str, ids: &
 /// Removes what is old of tables of which nothing else hangs on. Returns whether there may be more.
 pub(super) async fn rows(transaction: &Transaction<'_>, bounds: &Bounds) -> Result<bool, Error> {
     let hour = bounds.rollups.div_euclid(HOUR_MS);
-    // Comparisons before the passes they refer to.
     let all = [
         (OLD_ROLLUPS, hour),
         (OLD_DAYS, hour.div_euclid(HOURS)),
         (OLD_TIMELINE, bounds.rollups),
         (OLD_EVENTS, bounds.rollups),
         (OLD_COMPARISONS, bounds.others),
-        (OLD_PASSES, bounds.rollups),
         (OLD_CHANGES, CHANGES),
         (OLD_FACTS, FACTS),
         (OLD_REQUESTS, REQUESTS),
@@ -222,6 +226,12 @@ pub(super) async fn rows(transaction: &Transaction<'_>, bounds: &Bounds) -> Resu
             transaction.execute_typed(sql, &[(bound, Type::INT8), (&SLICE, Type::INT8)]).await
         }));
     Ok(removed.await?.into_iter().any(more))
+}
+
+/// Removes passed runs in full that nobody looks at any more, of those after this one. Returns the run to go on after.
+pub(super) async fn passes(transaction: &Transaction<'_>, before_ms: i64, after: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    let values = [(&after as _, Type::BYTEA), (&PASSES as _, Type::INT8), (&before_ms as _, Type::INT8)];
+    Ok(transaction.query_typed_opt(OLD_PASSES, &values).await?.map(|row| row.get(0)))
 }
 
 /// Removes old observations of the series after this one. Returns the series to go on after.

@@ -43,7 +43,7 @@ const TICKS: &str = "WITH ticks AS (SELECT canary, due_ms, count(*) AS times, bo
 
 /// Counts once all has ended. `deciding` is when the run ended that made it critical.
 pub(crate) fn count(world: &World, deciding: Option<Instant>) -> Seen {
-    let ticks = world.database.ask("serinus", &[TICKS]);
+    let ticks = world.database.ask("serinus", TICKS);
     let numbers: Vec<i64> = ticks.split('|').map(|number| number.parse().expect("it is a number")).collect();
     let [due, known, missed, twice] = numbers[..] else { panic!("four numbers: {ticks}") };
     let rings: Vec<Page> = world.pager.pages().into_iter().filter(|page| page.message["action"] == "ring").collect();
@@ -54,7 +54,7 @@ pub(crate) fn count(world: &World, deciding: Option<Instant>) -> Seen {
         rings.iter().filter(|page| page.message["occasion"] == "opened").map(|page| &*page.id).collect();
     // A ring that could not be taken gives way to the next one of its incident, which tells all that the first one did.
     let tries =
-        world.database.ask("serinus", &["SELECT id, incident FROM tries JOIN try_incidents ON try = id WHERE what = 'ring'"]);
+        world.database.ask("serinus", "SELECT id, incident FROM tries JOIN try_incidents ON try = id WHERE what = 'ring'");
     let incidents: BTreeSet<&str> = rings.iter().filter_map(|page| page.message["incident"].as_str()).collect();
     let is_untold =
         |row: &&str| row.split_once('|').is_some_and(|(id, incident)| !ids.contains(id) && !incidents.contains(incident));
@@ -83,7 +83,7 @@ pub(crate) fn ended(world: &World, region: &str) -> Option<Instant> {
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint - (due_ms + late_ms + duration_us / 1000)
             FROM runs JOIN canaries ON canaries.id = runs.canary WHERE name = 'shop/{region}' AND verdict = 1 ORDER BY due_ms LIMIT 1"
     );
-    let ago = world.database.ask("serinus", &[&ago]).parse().ok()?;
+    let ago = world.database.ask("serinus", &ago).parse().ok()?;
     Instant::now().checked_sub(Duration::from_millis(ago))
 }
 

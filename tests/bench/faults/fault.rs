@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::network::{self, Cable};
+use super::namespace;
+use super::network::Cable;
 use super::world::{Setup, World};
 
 /// What goes wrong. The first process evaluates as it begins; the second and the third one see the target fail, but for one case.
@@ -161,14 +162,16 @@ impl Fault {
             Self::PagerFromEvaluator | Self::PagerThenKill => world.processes[0].network.cut(Cable::Pager),
             Self::Rolling => world.restart(0),
             Self::StoreKilled | Self::StoreFailover | Self::KillAlone => world.database.command("kill"),
-            Self::StoreBlackHoled | Self::StoreFlaps => network::run(DROP),
+            Self::StoreBlackHoled | Self::StoreFlaps => namespace::run(DROP),
             Self::StoreReadOnly => world.database.set("default_transaction_read_only = on"),
             Self::DiskFull => world.database.fill(),
             Self::WrongPassword => world.database.set_password("wrong"),
             // Both ways make a commit.
             Self::Slow => world.proxy.as_ref().expect("it has a proxy").set(Some(Duration::from_millis(2500))),
             Self::Migration => {
-                world.database.ask("serinus", &TRIAL);
+                for sql in TRIAL {
+                    world.database.ask("serinus", sql);
+                }
             }
             Self::None
             | Self::TargetFromRegion
@@ -190,9 +193,9 @@ impl Fault {
             Self::Rolling | Self::Migration => world.restart(1),
             Self::StoreFlaps => {
                 for _ in 0..4 {
-                    network::run(PASS);
+                    namespace::run(PASS);
                     std::thread::sleep(Duration::from_secs(4));
-                    network::run(DROP);
+                    namespace::run(DROP);
                     std::thread::sleep(Duration::from_secs(6));
                 }
             }
@@ -240,7 +243,7 @@ impl Fault {
                 world.until_first_ends();
             }
             Self::StoreKilled | Self::KillAlone => world.database.command("start"),
-            Self::StoreBlackHoled | Self::StoreFlaps => network::run(PASS),
+            Self::StoreBlackHoled | Self::StoreFlaps => namespace::run(PASS),
             Self::StoreReadOnly => world.database.set("default_transaction_read_only = off"),
             Self::StoreFailover => world.database.command("promote"),
             Self::DiskFull => world.database.make_room(),

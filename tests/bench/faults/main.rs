@@ -14,13 +14,19 @@ mod cli_support;
 #[expect(dead_code, reason = "tests use the rest")]
 #[path = "../../support/delaying.rs"]
 mod delaying;
+#[path = "../../support/namespace.rs"]
+mod namespace;
 #[expect(dead_code, reason = "tests use the rest")]
 #[path = "../../page_support/mod.rs"]
 mod page_support;
+#[expect(dead_code, reason = "tests use the rest")]
+#[path = "../../support/postgres.rs"]
+mod postgres;
+#[path = "../../support/programs.rs"]
+mod programs;
 
 mod count;
 mod critical;
-mod database;
 mod fault;
 mod network;
 mod world;
@@ -169,8 +175,8 @@ fn inside(fault: Fault) -> ExitCode {
     for page in world.pager.pages() {
         writeln!(story, "{} {} {}", after(page.at), page.id, page.line()).unwrap();
     }
-    let tries = ["SELECT id, what, key, state, attempts, error FROM tries ORDER BY made_ms"];
-    writeln!(story, "{}", world.database.ask("serinus", &tries)).unwrap();
+    let tries = "SELECT id, what, key, state, attempts, error FROM tries ORDER BY made_ms";
+    writeln!(story, "{}", world.database.ask("serinus", tries)).unwrap();
     for problem in &world.problems {
         writeln!(story, "{problem}").unwrap();
     }

@@ -2,8 +2,7 @@
 //!
 //! All of it is within a namespace that the benchmark has for itself, so that nothing of the machine's own network changes.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use super::namespace::{Namespace, run};
 
 /// Where the database, the target and the pager are found, from every process.
 pub(crate) const STORE: &str = "10.9.0.1";
@@ -43,16 +42,6 @@ impl Cable {
     }
 }
 
-/// Runs a tool.
-pub(crate) fn run(line: &str) {
-    let mut words = line.split(' ');
-    let program = words.next().expect("a line has a word");
-    let output = Command::new(program).args(words).env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").output();
-    let output =
-        output.unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): install `iproute2` and `iptables`"));
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// Makes the addresses of the database, the target and the pager, in the namespace that this process is in.
 pub(crate) fn begin() {
     run("ip link set lo up");
@@ -61,24 +50,15 @@ pub(crate) fn begin() {
     }
 }
 
-/// The network of one process, held by one that sleeps.
+/// The network of one process.
 pub(crate) struct Network {
     number: usize,
-    holder: Child,
+    namespace: Namespace,
 }
 
 impl Network {
     pub(crate) fn new(number: usize) -> Self {
-        let holder = Command::new("unshare").args(["--net", "sleep", "7200"]).stdin(Stdio::null()).spawn();
-        let network = Self { number, holder: holder.expect("`unshare` is of Debian's package `util-linux`") };
-        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-        let theirs = format!("/proc/{}/ns/net", network.holder.id());
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while std::fs::read_link(&theirs).unwrap() == own {
-            assert!(Instant::now() < deadline, "unshare takes for ever");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        network.within("ip link set lo up");
+        let network = Self { number, namespace: Namespace::new() };
         for cable in Cable::ALL {
             network.lay(cable);
         }
@@ -86,14 +66,10 @@ impl Network {
     }
 
     fn lay(&self, cable: Cable) {
-        let (name, here, subnet) = (cable.name(), self.end_here(cable), self.subnet(cable));
-        run(&format!("ip link add {here} type veth peer name {name} netns {}", self.holder.id()));
-        run(&format!("ip addr add {subnet}.1/24 dev {here}"));
-        run(&format!("ip link set {here} up"));
-        self.within(&format!("ip addr add {subnet}.2/24 dev {name}"));
-        self.within(&format!("ip link set {name} up"));
+        let subnet = self.subnet(cable);
+        self.namespace.lay([&self.end_here(cable), cable.name()], &subnet);
         if let Some(address) = cable.leads_to() {
-            self.within(&format!("ip route add {address}/32 via {subnet}.1"));
+            self.namespace.within(&format!("ip route add {address}/32 via {subnet}.1"));
         }
     }
 
@@ -106,13 +82,9 @@ impl Network {
         format!("10.{}.{}", 20 + cable as usize, self.number)
     }
 
-    fn within(&self, line: &str) {
-        run(&format!("nsenter -t {} -n {line}", self.holder.id()));
-    }
-
     /// The process whose network this is, for `nsenter`.
     pub(crate) fn pid(&self) -> String {
-        self.holder.id().to_string()
+        self.namespace.pid()
     }
 
     /// Where the process listens for the benchmark.
@@ -127,12 +99,5 @@ impl Network {
 
     pub(crate) fn mend(&self, cable: Cable) {
         run(&format!("ip link set {} up", self.end_here(cable)));
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::database::{Database, Disk};
 use super::delaying::Delaying;
 use super::network::{self, Network};
 use super::page_support::pager::{Page, Pager};
 use super::page_support::service::{Service, channel, journey};
 use super::page_support::target::{Answer, BROKEN, Target, WELL};
+use super::postgres::{Postgres, PostgresSetup};
 
 /// The regions of the fleet. The first one evaluates as it begins.
 pub(crate) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
@@ -75,7 +75,7 @@ pub(crate) struct World {
     pub(crate) processes: Vec<Process>,
     /// The instance that stands by, until it has taken over.
     pub(crate) standby: Option<std::thread::JoinHandle<Process>>,
-    pub(crate) database: Database,
+    pub(crate) database: Postgres,
     pub(crate) proxy: Option<Delaying>,
     pub(crate) target: Target,
     pub(crate) pager: Pager,
@@ -87,7 +87,10 @@ impl World {
     /// All of it, and everything is well.
     pub(crate) fn start(setup: Setup, logs: &std::path::Path, probes: &[&str]) -> Self {
         network::begin();
-        let mut database = Database::start(if setup == Setup::SmallDisk { Disk::Small } else { Disk::Ample });
+        let small_disk = setup == Setup::SmallDisk;
+        let mut database =
+            Postgres::set_up(&PostgresSetup { network: Some("10.0.0.0/8"), small_disk, ..PostgresSetup::default() });
+        database.give_to_user();
         let (target, pager) = (Target::at(&format!("{}:0", network::TARGET)), Pager::at(&format!("{}:0", network::PAGER)));
         let proxy = (setup == Setup::Proxy).then(|| Delaying::at(&format!("{}:6432", network::STORE), database.socket()));
         let hosts = match setup {
@@ -234,7 +237,7 @@ impl World {
             ("no incident is open", "SELECT count(*) FROM incidents WHERE resolved_ms IS NULL"),
             ("no try is waiting", "SELECT count(*) FROM tries WHERE state = 'waiting'"),
         ] {
-            self.wait(what, long, |world| world.database.try_ask("serinus", &[sql]).as_deref() == Ok("0"));
+            self.wait(what, long, |world| world.database.try_ask("serinus", sql).as_deref() == Ok("0"));
         }
         // It is swept each minute.
         self.wait("what was left is removed", Duration::from_secs(200), |world| world.left().is_disjoint(&left));

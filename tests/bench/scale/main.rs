@@ -32,7 +32,7 @@ use mimalloc::MiMalloc;
 use counters::Counters;
 use fleet::Fleet;
 use pager::Pager;
-use postgres::Postgres;
+use postgres::{Postgres, PostgresSetup};
 use target::Target;
 
 /// As in the program itself.
@@ -90,7 +90,7 @@ fn usage() -> ! {
 }
 
 fn measure(size: Size) {
-    let server = Postgres::start_with(&SETTINGS);
+    let server = Postgres::set_up(&PostgresSetup { settings: &SETTINGS, ..PostgresSetup::default() });
     server.ask("serinus", "CREATE EXTENSION pg_stat_statements");
     let (target, pager) = (Target::start(), Pager::start());
     let directory = tempfile::tempdir().expect("there is room for temporary files");

@@ -3,10 +3,10 @@
 //! A test that cuts a network runs itself again in a namespace, where it is alone, and has the program in another one that two
 //! cables lead to: one to the world, one to the pager. That needs root, or a kernel that lets users have namespaces.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use crate::again;
+use crate::namespace::{self, Namespace};
 use crate::page_support::pager::Pager;
 use crate::page_support::service::{Service, channel, probe};
 use crate::page_support::target::{Answer, BROKEN, Target, WELL};
@@ -30,59 +30,14 @@ fn is_inside(test: &str) -> bool {
     false
 }
 
-/// Runs a tool.
-fn do_it(line: &str) {
-    let mut words = line.split(' ');
-    let program = words.next().unwrap();
-    let output = Command::new(program).args(words).env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").output();
-    let output =
-        output.unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): install `iproute2` and `iptables`"));
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// The network that the program is in, held by a process that sleeps.
-struct Network {
-    holder: Child,
-}
-
-impl Network {
-    fn new() -> Self {
-        do_it("ip link set lo up");
-        let holder = Command::new("unshare").args(["--net", "sleep", "3600"]).stdin(Stdio::null()).spawn().unwrap();
-        let network = Self { holder };
-        let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-        let theirs = format!("/proc/{}/ns/net", network.holder.id());
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while std::fs::read_link(&theirs).unwrap() == own {
-            assert!(Instant::now() < deadline, "unshare takes for ever");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        network.within("ip link set lo up");
-        for (number, name) in ["world", "pager"].into_iter().enumerate() {
-            do_it(&format!("ip link add {name} type veth peer name {name} netns {}", network.holder.id()));
-            do_it(&format!("ip addr add 10.9.{number}.1/24 dev {name}"));
-            do_it(&format!("ip link set {name} up"));
-            network.within(&format!("ip addr add 10.9.{number}.2/24 dev {name}"));
-            network.within(&format!("ip link set {name} up"));
-        }
-        network
+/// The network that the program is in.
+fn network() -> Namespace {
+    namespace::run("ip link set lo up");
+    let network = Namespace::new();
+    for (number, name) in ["world", "pager"].into_iter().enumerate() {
+        network.lay([name, name], &format!("10.9.{number}"));
     }
-
-    fn within(&self, line: &str) {
-        do_it(&format!("nsenter -t {} -n {line}", self.holder.id()));
-    }
-
-    fn begin(&self, service: &mut Service) {
-        let pid = self.holder.id().to_string();
-        service.begin(&["nsenter", "-t", &pid, "-n"], |_| {});
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
-    }
+    network
 }
 
 const SELF_CHECK: &str = "every = \"1s\"\ntimeout = \"300ms\"\n";
@@ -92,7 +47,7 @@ fn a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target() {
     if !is_inside("a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target") {
         return;
     }
-    let network = Network::new();
+    let network = network();
     let (target, pager) = (Target::at("10.9.0.1:0"), Pager::at("10.9.1.1:0"));
     let (one, other) = (Target::at("10.9.0.1:0"), Target::at("10.9.0.1:0"));
     let names = ["a", "b", "c", "slow", "patient"];
@@ -116,7 +71,7 @@ fn a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target() {
         other.address,
     );
     let mut service = Service::listening("10.9.1.2:9464", &probes, &settings);
-    network.begin(&mut service);
+    service.begin(&["nsenter", "-t", &network.pid(), "-n"], |_| {});
     let cuts = [
         // The cable is out.
         ("ip link set world down", "ip link set world up"),

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::PostgresStore;
+use tokio_postgres::NoTls;
+
 use super::super::testing::Database;
+use super::super::{PostgresStore, schema};
+use super::*;
 use crate::history::testing::{KEPT, LONG, at, attempt, incident, outcome, state};
 use crate::history::{Commit, Housekeeper as _, Reader as _, Recorder as _, Recovery as _, RestoredTry, StartState, TryState};
 use crate::plan::{DatabaseUrl, Retention};
@@ -134,4 +137,45 @@ proptest! {
         let tries = |tries: Vec<RestoredTry>| tries.into_iter().map(|row| (row.id, row.json)).collect::<Vec<_>>();
         prop_assert_eq!(tries(before.tries), tries(after.tries));
     }
+}
+
+/// What becomes of passed runs in one statement that looks at all of them.
+const KEPT_PASSES: &str = "CREATE TABLE kept AS SELECT run_id FROM passes AS own
+    WHERE EXISTS (SELECT 1 FROM comparisons WHERE before = own.run_id OR beside = own.run_id)
+    OR (due_ms >= 260 AND NOT EXISTS (SELECT 1 FROM passes AS later WHERE later.canary = own.canary AND later.due_ms > own.due_ms))";
+
+#[tokio::test]
+async fn passed_runs_go_in_slices_as_they_would_at_once() {
+    let database = Database::create();
+    let (mut client, connection) = tokio_postgres::connect(&database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    schema::migrate(&mut client).await.unwrap();
+    // The order of their ids has nothing to do with that of their times. Ten canaries have passed only long ago, and some have two newest.
+    let many = PASSES * 5 / 2;
+    let fill = format!(
+        "INSERT INTO probes (name) VALUES ('p');
+         INSERT INTO canaries (name, probe, region) SELECT 'p/' || number, 1, 'eu' FROM generate_series(1, 50) AS number;
+         INSERT INTO passes (run_id, canary, probe, due_ms, json) SELECT decode(md5(number::text), 'hex'), 1 + number % 50, 1,
+            number * 7919 % CASE WHEN number % 50 < 10 THEN 200 ELSE 480 END, '' FROM generate_series(1, {many}) AS number;
+         INSERT INTO comparisons (run_id, due_ms, before, beside) SELECT decode(md5('failed' || number), 'hex'), 0,
+            decode(md5((number * 97)::text), 'hex'), decode(md5((number * 101)::text), 'hex') FROM generate_series(1, 20) AS number"
+    );
+    client.batch_execute(&fill).await.unwrap();
+    client.batch_execute(KEPT_PASSES).await.unwrap();
+    let (mut after, mut slices, mut stored) = (Some(Vec::new()), 0, many);
+    while let Some(last) = after {
+        let transaction = client.transaction().await.unwrap();
+        after = passes(&transaction, 260, &last).await.unwrap();
+        transaction.commit().await.unwrap();
+        let left = client.query_typed_one("SELECT count(*) FROM passes", &[]).await.unwrap().get(0);
+        assert!(stored - left <= PASSES, "{} at once", stored - left);
+        (stored, slices) = (left, slices + 1);
+    }
+    assert_eq!(slices, 4, "three that find some, and one that finds none");
+    let both = "SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM passes), (SELECT count(*) FROM passes JOIN kept USING (run_id)),
+        (SELECT count(DISTINCT canary) FROM passes JOIN kept USING (run_id) WHERE due_ms >= 260)";
+    let row = client.query_typed_one(both, &[]).await.unwrap();
+    let [kept, left, same, canaries] = std::array::from_fn(|at| row.get::<_, i64>(at));
+    assert!(kept == left && kept == same, "{kept} would be kept at once, {left} are, {same} of them the same");
+    assert!(canaries == 40 && kept > canaries && kept < PASSES, "{kept} of {canaries} canaries");
 }
