@@ -96,7 +96,7 @@ impl StandbyParts {
         // Those that nobody met for long are forgotten by who probes.
         let (certificates, _forgotten) = CertificateList::restored(&remembered.states, now);
         let page_client = HttpClient::new(&plan.limits.extra_roots).map_err(StartError::Client)?;
-        // What this process tells of its region begins with the first run, so that these series are nowhere.
+        // The metrics of the process have its own canaries, so that what follows from another plan here is shown nowhere.
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&plan), None));
         let (sink, stalls) = (Arc::new(FanOut(Vec::new())), Arc::default());
         let scheduler = Scheduler::start(plan, runner, sink, stalls, Handle::current(), HashMap::new());
@@ -108,12 +108,9 @@ impl StandbyParts {
         let parts = alert_parts(&service, secrets, page_client.clone(), &telemetry, (silent, mutes.in_force()), part);
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
         let active = ActiveConfig::new(&service, shared.hosts, shared.status_page, in_force);
-        let (alerts_too, recorder) = (alerts.clone(), Arc::new(Nowhere));
-        let targets = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts: alerts_too, recorder };
-        let reloader = source.map(|source| {
-            let (source, log) = (Arc::new(run_by_others_too(&source)), LastSeenLog::default());
-            Arc::new(Reloader::new(source, &service, active.clone(), targets, log))
-        });
+        let recorder = Arc::new(Nowhere);
+        let targets = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts: alerts.clone(), recorder };
+        let reloader = source.map(|source| reads_again(&source, &service, active.clone(), targets));
         let api = Arc::new(Api {
             plan: active.shown,
             reader: store.clone(),
@@ -167,10 +164,10 @@ fn run_by_others(service: Service) -> Service {
     Service { plan: service.plan.run_by_others(), ..service }
 }
 
-/// Where that is read again from. Who has run nothing has nothing to free.
-fn run_by_others_too(source: &Arc<ConfigSource>) -> ConfigSource {
+/// Reads that again. Who has run nothing has nothing to free.
+fn reads_again(source: &Arc<ConfigSource>, service: &Service, active: ActiveConfig, targets: ReloadTargets) -> Arc<Reloader> {
     let [loads, reads, renews] = [(); 3].map(|()| Arc::clone(source));
-    ConfigSource {
+    let source = ConfigSource {
         files: source.files.clone(),
         check: source.check.clone(),
         load: Box::new(move |given_up| {
@@ -180,7 +177,8 @@ fn run_by_others_too(source: &Arc<ConfigSource>) -> ConfigSource {
         secrets: Box::new(move |plan| (reads.secrets)(plan)),
         renew: Box::new(move |secrets| (renews.renew)(secrets)),
         retire: Box::new(|_| {}),
-    }
+    };
+    Arc::new(Reloader::new(Arc::new(source), service, active, targets, LastSeenLog::default()))
 }
 
 /// Alerts that write, show and send nothing; what is paused and muted is shown.

@@ -123,7 +123,7 @@ fn who_stands_by_shows_what_who_probes_shows_and_passes_on_what_people_do() {
     assert_eq!(done(&standby, "POST /api/v1/reload", &json!({}))["applied"], true);
     let refused = send(&standby, "POST /api/v1/sweep", &json!({}));
     assert!(refused.status == 409 && refused.body.contains("stands by"), "{refused:?}");
-    assert_eq!(standby.runs("shop", "passed") + standby.runs("shop", "failed"), 0.0, "it ran nothing");
+    assert!(standby.runs("shop", "passed") + standby.runs("shop", "failed") < 1.0, "it ran nothing");
     target.set("/us", WELL);
     pager.until("it is over", |page| page.is("well", "probe/shop"));
     for service in [&mut standby, &mut eu, &mut us] {
