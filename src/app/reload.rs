@@ -101,7 +101,7 @@ const TRIES: u32 = 3;
 
 /// Reloads on request.
 pub(super) struct Reloader {
-    source: ConfigSource,
+    source: Arc<ConfigSource>,
     active: ActiveConfig,
     /// The settings that only a restart changes, as text to compare, and the files. Locked over a whole reload, so that two
     /// at once come one after the other.
@@ -131,7 +131,7 @@ struct ReloadState {
 impl Reloader {
     /// Reloads what `service` was loaded from.
     pub(super) fn new(
-        source: ConfigSource,
+        source: Arc<ConfigSource>,
         service: &Service,
         active: ActiveConfig,
         handles: ReloadTargets,

@@ -1,12 +1,13 @@
 //! The service while it runs: what it consists of, in which order that starts and in which it stops.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -16,27 +17,28 @@ use crate::alert::{AlertParts, Alerts, Paused};
 use crate::fleet::{Answerer, DoAsked, Keeper};
 use crate::history::{Fleet, ReadError, StartState, Store};
 use crate::outcome::{FanOut, OutcomeSink, Secrets};
-use crate::plan::{CanaryId, Plan, Role, Service, StatusPlace};
+use crate::plan::{CanaryId, Plan, Role, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Pause, Runner, Scheduler};
-use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
+use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{
-    AccessState, Api, Bound, CertificateList, Hosts, ListenError, ListenerTls, MuteList, Recent, Reloaded, RenderMetrics,
-    RootKey, RouterState, Snapshots, StatusPages, SyncedPauses, paused, restored_pauses,
+    AccessState, Api, CertificateList, ListenError, MuteList, Recent, Reloaded, RootKey, RouterState, Snapshots, SyncedPauses,
+    paused, restored_pauses,
 };
 
-use super::access::access;
 use super::certificates::CertificateSink;
 use super::following::Following;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen::LastSeenLog;
 use super::leaks::{self, Sweeping};
+use super::listening::{Listening, listen};
 use super::membership::{Joined, Membership, joined};
 use super::reload::ConfigWatcher;
 use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
+use super::standby::StandbyParts;
 use super::started::Started;
 use super::storage::Sharing;
-use super::traces::{HeaderError, exporter};
+use super::traces::HeaderError;
 use super::{last_seen, process, storage};
 
 /// What a service is put together from.
@@ -123,20 +125,38 @@ impl Running {
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub async fn start(parts: ServiceParts) -> Result<Self, StartError> {
+        match Self::start_unless(parts, std::future::pending::<Infallible>()).await? {
+            Either::Left(running) => Ok(running),
+            Either::Right(never) => match never {},
+        }
+    }
+
+    /// The same, unless something else comes first, which is returned then, as soon as nothing is left running: a service that stands by
+    /// starts for as long as another one probes its region.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start_unless<T>(parts: ServiceParts, other: impl Future<Output = T>) -> Result<Either<Self, T>, StartError> {
         let plan = Arc::clone(&parts.service.plan);
         // The store and the self check were started by the caller; they are stopped with the rest.
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let journal = parts.sharing.journal();
         let mut started = Started { store, journal, self_check, ..Started::default() };
-        match begin(parts, &mut started).await {
-            Ok(Begun { address, access, reloader }) => Ok(Self { plan, access, address, reloader, started }),
-            Err(error) => {
-                for straggler in started.stop(&plan.limits, Duration::ZERO).await {
-                    tracing::warn!(straggler, "the service did not start, and this did not end in time");
-                }
-                Err(error)
+        let begun = tokio::select! {
+            begun = begin(parts, &mut started) => begun.map(Either::Left),
+            other = other => Ok(Either::Right(other)),
+        };
+        let ended = match begun {
+            Ok(Either::Left(Begun { address, access, reloader })) => {
+                return Ok(Either::Left(Self { plan, access, address, reloader, started }));
             }
+            Ok(Either::Right(other)) => Ok(Either::Right(other)),
+            Err(error) => Err(error),
+        };
+        for straggler in started.stop(&plan.limits, Duration::ZERO).await {
+            tracing::warn!(straggler, "the service did not start, and this did not end in time");
         }
+        ended
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -187,54 +207,30 @@ struct Begun {
     reloader: Option<Arc<Reloader>>,
 }
 
-/// What is listened on, before anything answers there.
-struct Listeners {
-    bound: Bound,
-    /// The status page's own.
-    public: Option<Bound>,
-    tls: Option<ListenerTls>,
-}
-
-impl Listeners {
-    fn bind(service: &Service, status_page: Option<&StatusPlace>) -> Result<Self, ListenError> {
-        let bound = Bound::to(service.listen.address)?;
-        let public = match status_page {
-            Some(StatusPlace::Address(address)) => Some(Bound::to(*address)?),
-            Some(StatusPlace::Path(_)) | None => None,
-        };
-        let tls = service.listen.tls.as_ref().map(ListenerTls::read).transpose().map_err(ListenError::Tls)?;
-        Ok(Self { bound, public, tls })
-    }
-}
-
 /// Starts everything in order and notes it in `started`.
 async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, StartError> {
     let ServiceParts { service, secrets, runner, stalls, watchers, mut jobs, store, sharing, engine, self_check, source } = parts;
     let start_state = store.start_state(SystemTime::now()).await.map_err(StartError::Store)?;
     process::warn_of_few_files();
     log_missing_secrets(&service.plan, &secrets);
-    let status_page = Arc::new(StatusPages::new(service.status_page.clone()));
-    let Listeners { bound, public, tls } = Listeners::bind(&service, status_page.place())?;
-    let tracer = tracer(&service, &secrets, bound.address())?;
-    let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
-    started.telemetry = Some(Arc::clone(&telemetry));
+    let Listening { access, links, shared, telemetry, address } =
+        listen(&service, &secrets, &start_state, &store, sharing.fleet(), started).await?;
     config_reloaded(true);
-    let api = Arc::new(OnceLock::new());
-    let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
     let (fleet, journal) = (sharing.fleet(), sharing.journal());
-    let (access, links) = access(&service, &secrets, &start_state, &store, fleet.clone(), &hosts).await?;
-    let shared = RouterState {
-        render: renderer(&telemetry),
-        access: Arc::clone(&access),
-        hosts: Arc::clone(&hosts),
-        ready: Arc::default(),
-        api: Arc::clone(&api),
-        status_page: Arc::clone(&status_page),
+    let RouterState { api, hosts, status_page, .. } = shared.clone();
+    let source = source.map(Arc::new);
+    let waiting = StandbyParts {
+        service: service.clone(),
+        source: source.clone(),
+        secrets: Arc::clone(&secrets),
+        runner: Arc::clone(&runner),
+        store: Arc::clone(&store),
+        remembered: start_state,
+        self_check: self_check.clone(),
+        shared,
+        address,
     };
-    let server = started.server.insert(bound.serve(shared, tls)?);
-    let address = server.address();
-    started.status_page = public.map(|bound| bound.serve_status_page(Arc::clone(&status_page), Arc::clone(&api))).transpose()?;
-    let Joined { start_state, membership, part, in_force } = joined(sharing, &service, &store, start_state, started).await?;
+    let Joined { start_state, membership, part, in_force } = joined(sharing, waiting, started).await?;
     let now = SystemTime::now();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
@@ -277,7 +273,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     started.config_watcher = reloader.clone().map(ConfigWatcher::start);
     started.heartbeat_tasks = heartbeats(&service, &client, &scheduler, &alerts, membership.as_ref());
     let (others, answerer) = fleet.clone().zip(membership.as_ref()).map(|(fleet, membership)| membership.others(fleet)).unzip();
-    started.keeper = membership.map(|membership| membership.keep(store.clone(), alerts.clone()));
+    let (kept, evaluating) = (Arc::clone(&store), alerts.clone());
     let handles = Arc::new(Api {
         plan: active.shown,
         reader: store.clone(),
@@ -304,8 +300,12 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     });
     jobs.push(begin_following(fleet, journal, answerer, &handles, started));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
-    // It is set once and here.
-    let _ = api.set(handles);
+    api.set(handles);
+    if let Some(standby) = started.standby.take() {
+        standby.stop().await;
+    }
+    // It may evaluate from here on, and nothing else shows then what alerts come to.
+    started.keeper = membership.map(|membership| membership.keep(kept, evaluating));
     started.server.iter().for_each(|server| server.set_ready(true));
     Ok(Begun { address, access, reloader })
 }
@@ -342,7 +342,11 @@ fn heartbeats(
 }
 
 /// The pauses that were kept, and the canaries of the whole fleet that they are about.
-fn kept_pauses(service: &Service, start_state: &StartState, now: SystemTime) -> (Vec<Pause>, HashMap<CanaryId, Paused>) {
+pub(super) fn kept_pauses(
+    service: &Service,
+    start_state: &StartState,
+    now: SystemTime,
+) -> (Vec<Pause>, HashMap<CanaryId, Paused>) {
     let plan = super::reload::shown(service);
     let kept = restored_pauses(&start_state.states, &plan, now);
     let canaries = paused(&plan, &kept);
@@ -390,22 +394,8 @@ fn certificates(start_state: &StartState, store: &Arc<dyn Store>, now: SystemTim
     certificates
 }
 
-fn tracer(service: &Service, secrets: &Secrets, address: SocketAddr) -> Result<Option<Tracer>, StartError> {
-    let Some(traces) = &service.traces else { return Ok(None) };
-    let config = exporter(traces, &service.plan, secrets, address)?;
-    Tracer::start(config).map(Some).map_err(StartError::Traces)
-}
-
-fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
-    let telemetry = Arc::clone(telemetry);
-    Arc::new(move |accept| {
-        let format = Format::negotiate(accept);
-        (format.content_type(), telemetry.render(format))
-    })
-}
-
 /// The job that reports pauses and mutes that ended by themselves to the alert rules.
-fn pauses_that_end(api: &Arc<Api>) -> Job {
+pub(super) fn pauses_that_end(api: &Arc<Api>) -> Job {
     // The cron scheduler may keep its jobs for longer than the service is there, and must not keep that.
     let api = Arc::downgrade(api);
     let run = move || {
@@ -437,7 +427,7 @@ fn maintain_metrics(telemetry: &Arc<Telemetry>) -> Job {
 }
 
 /// The verb that reloads, off whatever thread asks.
-fn verb(reloader: Option<Arc<Reloader>>) -> Arc<dyn Fn() -> BoxFuture<'static, Reloaded> + Send + Sync> {
+pub(super) fn verb(reloader: Option<Arc<Reloader>>) -> Arc<dyn Fn() -> BoxFuture<'static, Reloaded> + Send + Sync> {
     Arc::new(move || {
         let reloader = reloader.clone();
         let reload = move || match reloader {

@@ -22,6 +22,7 @@ use super::following::Following;
 use super::heartbeat::HeartbeatTask;
 use super::last_seen;
 use super::reload::ConfigWatcher;
+use super::standby::Standby;
 use super::storage;
 
 /// How long waiting traces may take to leave at shutdown.
@@ -36,6 +37,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Whatever has to be stopped, as far as it has started.
 #[derive(Default)]
 pub(super) struct Started {
+    /// Until what follows has started.
+    pub(super) standby: Option<Standby>,
     pub(super) scheduler: Option<Scheduler>,
     pub(super) housekeeping: Option<Housekeeping>,
     pub(super) telemetry: Option<Arc<Telemetry>>,
@@ -60,6 +63,9 @@ impl Started {
             server.set_ready(false);
         }
         let mut stopping = Stopping::within(grace + limits.cleanup + LAST_PAGES + LAST_ROWS + LAST_TRACES);
+        if let Some(standby) = self.standby {
+            stopping.stage("standby", LAST_ANSWERS, standby.stop()).await;
+        }
         let mut left = Stragglers::default();
         let probed = self.scheduler.is_some();
         if let Some(scheduler) = self.scheduler {

@@ -69,12 +69,12 @@ impl Member {
     }
 
     /// Waits until this process has its region's lease, and writes under it from then on. While another process has it, this one stands
-    /// by.
+    /// by, which begins with `stands_by`.
     ///
     /// # Errors
     /// Where the store has not answered for so long: nobody knows then whether another process is there.
-    pub async fn wait_for_region(&self, patience: Duration) -> Result<Epoch, ReadError> {
-        let mut told = false;
+    pub async fn wait_for_region(&self, patience: Duration, stands_by: impl FnOnce()) -> Result<Epoch, ReadError> {
+        let mut stands_by = Some(stands_by);
         let mut failing: Option<Instant> = None;
         loop {
             let asked = (Instant::now(), SystemTime::now());
@@ -85,10 +85,11 @@ impl Member {
                     return Ok(epoch);
                 }
                 Ok((LeaseAnswer::HeldBy { holder, .. }, _)) => {
-                    if !told {
+                    failing = None;
+                    if let Some(stands_by) = stands_by.take() {
                         tracing::info!(region = &*self.name, holder, "another instance probes this region; this one stands by");
+                        stands_by();
                     }
-                    (told, failing) = (true, None);
                 }
                 Err(error) if failing.is_some_and(|since| since.elapsed() >= patience) => return Err(error),
                 Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Canary, CanaryId, Plan, Region};
+use super::{Canary, CanaryId, Plan, Probe, Region};
 
 impl Plan {
     /// What a process with this plan is called in its fleet: its region, or its regions.
@@ -38,6 +38,20 @@ impl Plan {
         canaries.sort_by(|one, other| one.id.cmp(&other.id));
         Arc::new(Self { canaries, ..Self::clone(self) })
     }
+
+    /// This plan for a process that runs nothing of it: its own canaries are among those that other processes run.
+    #[must_use]
+    pub fn run_by_others(&self) -> Arc<Self> {
+        let is_run = |region: &Region, probe: &Probe| {
+            self.canaries.iter().any(|canary| canary.region.name == region.name && canary.probe.name == probe.name)
+        };
+        let by_others = |probe: &Arc<Probe>| {
+            let own = self.regions.iter().filter(|region| is_run(region, probe)).map(|region| Arc::clone(&region.name));
+            Arc::new(Probe { elsewhere: probe.elsewhere.iter().cloned().chain(own).collect(), ..Probe::clone(probe) })
+        };
+        let probes = self.probes.iter().map(by_others).collect();
+        Arc::new(Self { probes, regions: Vec::new(), canaries: Vec::new(), ..self.clone() })
+    }
 }
 
 #[cfg(test)]
@@ -62,5 +76,16 @@ mod tests {
         assert_eq!(own.canaries.len(), 1);
         let (fleet, own) = of(&[]);
         assert!(Arc::ptr_eq(&fleet, &own), "there is nobody else");
+    }
+
+    #[test]
+    fn a_plan_that_others_run_has_no_region_of_its_own_and_the_same_canaries_in_the_fleet() {
+        let everywhere = Probe { elsewhere: vec!["us".into()], ..testing::probe("p") };
+        let plan = testing::plan(vec![everywhere], &["ap", "eu"]);
+        let by_others = plan.run_by_others();
+        assert!(by_others.canaries.is_empty() && by_others.regions.is_empty() && by_others.member().is_empty());
+        let ids = |plan: Arc<Plan>| plan.of_fleet().canaries.iter().map(|canary| canary.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(by_others).len(), 3);
+        assert_eq!(ids(plan.run_by_others()), ids(plan));
     }
 }

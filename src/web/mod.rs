@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod api_slot;
 mod connection;
 mod connection_slots;
 mod etag;
@@ -27,6 +28,7 @@ pub use api::{
     Api, CertificateList, CertificateView, LastReload, MuteList, Others, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry,
     SyncedPauses, paused, restored_pauses,
 };
+pub(crate) use api_slot::ApiSlot;
 pub(crate) use hosts::Hosts;
 pub use model::Snapshots;
 pub use model::recent::Recent;

@@ -5,8 +5,8 @@
 //! nothing else, and orchestrators cannot send a token. A route of the API is declared in `api`.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -20,7 +20,8 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::access::{self, AccessState};
-use super::api::{self, Api, Failure};
+use super::api::{self, Failure};
+use super::api_slot::ApiSlot;
 use super::etag;
 use super::gzip;
 use super::hosts::Hosts;
@@ -45,8 +46,8 @@ pub(crate) struct RouterState {
     pub(crate) hosts: Arc<Hosts>,
     /// What `/readyz` says.
     pub(crate) ready: Arc<AtomicBool>,
-    /// Empty until everything has started.
-    pub(crate) api: Arc<OnceLock<Arc<Api>>>,
+    /// What requests are given.
+    pub(crate) api: Arc<ApiSlot>,
     /// What everybody may see.
     pub(crate) status_page: Arc<StatusPages>,
 }
@@ -136,7 +137,9 @@ async fn started(State(shared): State<RouterState>, mut request: Request, next: 
     let Some(api) = shared.api.get() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
     };
-    request.extensions_mut().insert(Arc::clone(api));
+    request.extensions_mut().insert(api);
+    // What is followed for long finds there who answers by then.
+    request.extensions_mut().insert(Arc::clone(&shared.api));
     next.run(request).await
 }
 

@@ -5,8 +5,8 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::plan::FileShares;
 
 use super::access::Arrival;
-use super::api::Api;
+use super::api_slot::ApiSlot;
 use super::connection;
 use super::connection_slots::ConnectionSlots;
 use super::routes::{RouterState, routes};
@@ -84,7 +84,7 @@ impl Bound {
     }
 
     /// Starts to answer with the status page, and with nothing else.
-    pub(crate) fn serve_status_page(self, pages: Arc<StatusPages>, api: Arc<OnceLock<Arc<Api>>>) -> Result<Server, ListenError> {
+    pub(crate) fn serve_status_page(self, pages: Arc<StatusPages>, api: Arc<ApiSlot>) -> Result<Server, ListenError> {
         self.answer(Arc::default(), None, "status page", move |_| status_page::alone(Serving { pages, api }))
     }
 

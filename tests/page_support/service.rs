@@ -73,8 +73,20 @@ impl Service {
         self
     }
 
+    /// Starts one that stands by.
+    pub(crate) fn stand_by(mut self, prepare: impl FnOnce(&mut Command)) -> Self {
+        self.begin_until("pages=http://", &[], prepare);
+        self.address = self.address.trim_end_matches('/').to_owned();
+        self
+    }
+
     /// Starts it by way of other programs, which become it in the end.
     pub(crate) fn begin(&mut self, through: &[&str], prepare: impl FnOnce(&mut Command)) {
+        self.begin_until("address=", through, prepare);
+    }
+
+    /// Starts it, and waits until it says where it listens, after this word.
+    fn begin_until(&mut self, word: &str, through: &[&str], prepare: impl FnOnce(&mut Command)) {
         let mut command = serinus(self.folder.path());
         if let [first, others @ ..] = through {
             let inner = std::mem::replace(&mut command, Command::new(first));
@@ -86,8 +98,8 @@ impl Service {
         command.args(["run", "-c", "service"]).env("API_TOKEN", TOKEN);
         prepare(&mut command);
         let running = Running::start(command);
-        let line = running.said("address=");
-        line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().clone_into(&mut self.address);
+        let line = running.said(word);
+        line.split(word).nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().clone_into(&mut self.address);
         self.running = Some(running);
     }
 

@@ -45,6 +45,7 @@ mod exemplars;
 mod exports;
 mod fleet;
 mod fleet_instances;
+mod fleet_standby;
 mod healthcheck;
 mod journal;
 mod pages;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::Either;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{ConfigSource, Files, OpenedStore, Running, ServiceParts, Sharing, Spool, StopSignals};
@@ -49,11 +50,8 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
             Alone::Stopped(exit) => return Ok(exit),
         },
     };
-    let running = tokio::select! {
-        running = start(loaded, opened, Vec::new()) => running?,
-        // An instance that stands by has nothing to end.
-        () = signals.next() => return Ok(stopped(&[])),
-    };
+    // An instance that stands by is asked to stop before it has started.
+    let Some(running) = start(loaded, opened, Vec::new(), signals.next()).await? else { return Ok(stopped(&[])) };
     if until_asked(&mut signals, &mut hangups, &running).await == Ending::Lost {
         tracing::error!("another instance probes this one's region: this one stops, and stands by where it is started again");
         let stragglers = running.stop().await;
@@ -103,7 +101,8 @@ async fn alone(
     hangups: &mut Signal,
 ) -> Result<Alone, Failure> {
     let place = OpenedStore { store: journal, sharing: Sharing::Journal { is_reached: opened.is_some() } };
-    let running = start(loaded.clone(), place, vec![spool.clone()]).await?;
+    let start = start(loaded.clone(), place, vec![spool.clone()], signals.next());
+    let Some(running) = start.await? else { return Ok(Alone::Stopped(stopped(&[]))) };
     let reach = async {
         let opened = match opened {
             Some(opened) => opened,
@@ -136,8 +135,13 @@ async fn stop(running: Running, signals: &mut StopSignals) -> Result<Exit, Failu
     }
 }
 
-/// Puts a service together from its configuration and starts it.
-async fn start(loaded: Loaded, opened: OpenedStore, watchers: Vec<Arc<dyn OutcomeSink>>) -> Result<Running, Failure> {
+/// Puts a service together from its configuration and starts it. Returns none where it was asked to `stop` first.
+async fn start(
+    loaded: Loaded,
+    opened: OpenedStore,
+    watchers: Vec<Arc<dyn OutcomeSink>>,
+    stop: impl Future<Output = ()>,
+) -> Result<Option<Running>, Failure> {
     let Loaded { service, config, files } = loaded;
     let files = Files::read(files);
     let prober = |error: &dyn std::error::Error| Failure::prober(chain(error));
@@ -179,9 +183,11 @@ async fn start(loaded: Loaded, opened: OpenedStore, watchers: Vec<Arc<dyn Outcom
         self_check,
         source: Some(source),
     };
-    let running = Running::start(parts).await.map_err(|error| prober(&error))?;
+    let Either::Left(running) = Running::start_unless(parts, stop).await.map_err(|error| prober(&error))? else {
+        return Ok(None);
+    };
     tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
-    Ok(running)
+    Ok(Some(running))
 }
 
 /// Why a service ends.

@@ -46,7 +46,8 @@ pub(super) fn fleet(lines: &mut StatusLines, status: &Value, now: SystemTime, st
         }
         let regions: Vec<String> =
             list(one, "regions").iter().filter_map(Value::as_str).map(|region| printable(region).into_owned()).collect();
-        let said = format!("{} on {}: {}", regions.join("+"), word(one, "host"), said.join(", "));
+        let this = if one["is_this"] == true { " (this one)" } else { "" };
+        let said = format!("{} on {}{this}: {}", regions.join("+"), word(one, "host"), said.join(", "));
         lines.say("instance", &said, |text| if differs.is_empty() { text.to_owned() } else { style.odd(text) });
     }
     more(lines, others.len());

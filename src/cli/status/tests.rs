@@ -171,7 +171,7 @@ fn degraded_runs_have_a_line_for_each_probe_that_had_some() {
 fn a_fleet_has_a_line_for_each_region_and_names_who_stands_by_and_who_differs() {
     let instance = |instance: &str, region: &str, role: &str, differs: Value| {
         json!({ "instance": instance, "host": format!("node-{instance}"), "regions": [region], "version": "9", "role": role,
-                "heard_ms": since(2), "differs": differs })
+                "heard_ms": since(2), "is_this": role == "stands by", "differs": differs })
     };
     let fleet = json!({
         "trouble": null,
@@ -197,7 +197,7 @@ region     ap: last heard 3 s ago, on node-A
 region     eu: last heard 2 s ago, on node-B, evaluates
 instance   ap on node-A: probes, has other channels, routes or regions and other
            probes (version 9); who evaluates goes by its own
-instance   eu on node-D: stands by
+instance   eu on node-D (this one): stands by
 "
     );
 }

@@ -87,6 +87,12 @@ impl Failure {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping")
     }
 
+    /// How things stand is not known to a process that asks the store of its fleet for it.
+    pub(in crate::web) fn unread() -> Self {
+        let why = "how things stand is not known: the database of the fleet does not answer, or the service is stopping";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, why)
+    }
+
     /// A defect.
     pub(in crate::web) fn internal() -> Self {
         let why = "this request made the service panic, which is a defect; its log says where";

@@ -255,7 +255,7 @@ pub(super) fn find<'i>(open: &'i [IncidentStatus], called: &str) -> Option<&'i I
 }
 
 async fn open(api: &ApiState) -> Result<Vec<IncidentStatus>, Failure> {
-    Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
+    Ok(api.alerts.status().await.ok_or_else(|| api.without_status())?.incidents)
 }
 
 /// Updates a stored incident, which may be older, with its current members and state from alerting.

@@ -224,6 +224,11 @@ impl Api {
         Arc::clone(&self.alerting.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    /// Why there is no status.
+    pub(in crate::web) fn without_status(&self) -> Failure {
+        if self.others.is_some() { Failure::unread() } else { Failure::stopping() }
+    }
+
     /// What the store answers, if it does in time.
     pub(in crate::web) async fn read<T>(&self, answer: ReadFuture<T>) -> Result<T, Failure> {
         let answer = tokio::time::timeout(READ_WITHIN, answer).await.map_err(|_late| Failure::busy())?;

@@ -118,8 +118,8 @@ fn refusal(status: u16) -> Response {
         429 => "Too many tokens were wrong; `Retry-After` says how long nobody listens.",
         504 => "Another process of the fleet was asked and did not say in time what came of it: it may have been done.",
         _ => {
-            "The service starts, stops or stands by, its store does not answer, or another process of the fleet was asked and did not \
-             answer: nothing was done."
+            "The service starts or stops, its store does not answer, or another process of the fleet was asked and did not answer: \
+             nothing was done."
         }
     };
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -136,7 +136,7 @@ struct PauseView {
 #[utoipa::path(get, path = "/api/v1/status", tag = "status",
     responses((status = 200, description = "The status.", body = StatusAnswer)))]
 pub(in crate::web) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<StatusAnswer>, Failure> {
-    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(|| api.without_status())?;
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     let loaded_ms = epoch_ms(*api.loaded.read().unwrap_or_else(PoisonError::into_inner));
     let store = api.reader.status();
@@ -218,7 +218,7 @@ pub(in crate::web) async fn canaries(
 ) -> Result<Listing<CanaryStatus>, Failure> {
     let limit = limit(wanted.limit)?;
     wanted.standing.as_deref().map(standing).transpose()?;
-    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(|| api.without_status())?;
     let words = wanted.q.iter().flat_map(|words| words.split_whitespace()).take(8).map(str::to_lowercase).collect();
     let (filter, plan) = (Filter { words, ..Filter::default() }, api.plan());
     let probes: HashMap<&str, &Probe> = plan.probes.iter().map(|probe| (&*probe.name, &**probe)).collect();

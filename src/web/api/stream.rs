@@ -13,6 +13,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::alert::status::Health;
+use crate::web::ApiSlot;
 use crate::web::connection_slots::ConnectionState;
 use crate::web::model::live::{LiveHead, incidents, probes};
 use crate::web::model::overview::{Filter, Seen, encoded, grid};
@@ -22,7 +23,7 @@ use crate::web::pages::{Following, LiveHub, Part};
 use crate::web::secrets::missing_secrets;
 
 use super::runs::short;
-use super::{Api, ApiState, Failure};
+use super::{Api, Failure};
 
 /// How far back strips go, in milliseconds.
 const HOUR_MS: i64 = 3_600_000;
@@ -75,7 +76,7 @@ pub(super) fn standing(word: &str) -> Result<Health, Failure> {
     content((String = "text/event-stream")),
 )))]
 pub(in crate::web) async fn stream(
-    Extension(api): Extension<ApiState>,
+    Extension(slot): Extension<Arc<ApiSlot>>,
     Extension(hub): Extension<Arc<LiveHub>>,
     connection: Option<Extension<Arc<ConnectionState>>>,
     headers: HeaderMap,
@@ -83,7 +84,7 @@ pub(in crate::web) async fn stream(
 ) -> Result<Response, Failure> {
     let filter = Arc::new(wanted.filter()?);
     let following = Following { headers, connection: connection.map(|Extension(connection)| connection) };
-    let render = move || parts(Arc::clone(&api), Arc::clone(&filter));
+    let render = move || parts(slot.get(), Arc::clone(&filter));
     hub.follow_values(address(&wanted), following, render).ok_or_else(Failure::busy)
 }
 
@@ -94,7 +95,8 @@ fn address(wanted: &StreamQuery) -> String {
     format!("api/v1/stream?{}", said.join("&"))
 }
 
-async fn parts(api: Arc<Api>, filter: Arc<Filter>) -> Option<Vec<Part>> {
+async fn parts(api: Option<Arc<Api>>, filter: Arc<Filter>) -> Option<Vec<Part>> {
+    let api = api?;
     let snapshot = api.snapshots.get(&api).await?;
     api.recent.begun(&api.reader, &api.follower).await;
     let fleet = api.fleet_status().await;

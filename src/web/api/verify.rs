@@ -106,7 +106,7 @@ pub(in crate::web) async fn start(
     who: Who,
     Body(asked): Body<ByRequest>,
 ) -> Result<Json<VerifyAnswer>, Failure> {
-    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(|| api.without_status())?;
     let incident = incidents::find(&status.incidents, &id).ok_or_else(|| incidents::not_open(&id))?;
     let plan = api.plan();
     let canaries = failing(&plan, incident);
@@ -151,7 +151,7 @@ pub(in crate::web) async fn shown(
     Path(id): Path<String>,
     Query(wanted): Query<SinceQuery>,
 ) -> Result<Json<VerifiedAnswer>, Failure> {
-    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(|| api.without_status())?;
     let plan = api.plan();
     let (id, canaries) = if let Some(incident) = incidents::find(&status.incidents, &id) {
         (incident.id.clone(), members(&plan, incident))

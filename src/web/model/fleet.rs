@@ -99,6 +99,19 @@ impl FleetStatus {
         Self { regions: Vec::new(), instances: Vec::new(), trouble }
     }
 
+    /// That the process that answers stands by, and who probes its region; nothing where it probes itself.
+    pub(in crate::web) fn standby(&self) -> Option<String> {
+        let this = self.instances.iter().find(|one| one.is_this && one.role == STANDS_BY)?;
+        let region = self.regions.iter().find(|region| this.regions.contains(&region.region));
+        let prober = region.and_then(|region| region.instance.as_ref());
+        let prober = self.instances.iter().find(|one| Some(&one.instance) == prober && one.role != GONE);
+        let regions = words::clip(&words::list(&this.regions), 80);
+        Some(match prober {
+            Some(prober) => format!("This instance stands by: {regions} is probed by another one, on {}.", prober.machine()),
+            None => format!("This instance stands by: it takes {regions} over, which nobody probes just now."),
+        })
+    }
+
     /// What is not as it should be, a sentence each: regions that are unknown first, then instances that differ.
     pub(in crate::web) fn troubles(&self, now_ms: i64) -> Vec<String> {
         let unknown = self.regions.iter().filter(|region| region.is_unknown && region.is_declared);
@@ -112,13 +125,16 @@ impl FleetStatus {
 /// The role of one that was not heard of for long.
 const GONE: &str = "gone";
 
+/// The role of one whose region another one probes.
+const STANDS_BY: &str = "stands by";
+
 fn instance(one: &Instance, roster: &Roster, own: &str, now_ms: i64) -> InstanceStatus {
     let InstanceInfo { regions, version, host, started_ms, alerting: _, probes: _ } = &one.info;
     let role = match (one.heard >= UNKNOWN_AFTER, one.evaluates, one.probes) {
         (true, ..) => GONE,
         (false, true, _) => "evaluates",
         (false, false, true) => "probes",
-        (false, false, false) => "stands by",
+        (false, false, false) => STANDS_BY,
     };
     InstanceStatus {
         instance: one.holder.clone(),
@@ -146,7 +162,11 @@ impl RegionStatus {
 impl InstanceStatus {
     /// `ap on node-3`.
     pub(in crate::web) fn name(&self) -> String {
-        format!("{} on {}", self.regions.join("+"), if self.host.is_empty() { "a machine without a name" } else { &self.host })
+        format!("{} on {}", self.regions.join("+"), self.machine())
+    }
+
+    fn machine(&self) -> &str {
+        if self.host.is_empty() { "a machine without a name" } else { &self.host }
     }
 
     /// `other channels, routes or regions and other probes`; empty where nothing differs.
@@ -199,6 +219,21 @@ mod tests {
             instances: vec![instance("A", "eu", "p", true), instance("B", "ap", "q", false)],
             probers: vec![prober("ap", "B", heard), prober("eu", "A", Duration::ZERO)],
         }
+    }
+
+    #[test]
+    fn one_that_stands_by_says_so_and_who_probes_its_region() {
+        let standby = |probed_by: Duration| {
+            let of_eu = roster(Duration::ZERO);
+            let waits = Instance { holder: "C".to_owned(), probes: false, evaluates: false, ..of_eu.instances[0].clone() };
+            let instances = of_eu.instances.into_iter().map(|one| Instance { heard: probed_by, ..one }).chain([waits]).collect();
+            let roster = Roster { instances, ..of_eu };
+            let plan = testing::plan(Vec::new(), &["ap", "eu"]);
+            ["A", "C"].map(|own| FleetStatus::of(&roster, &plan, own, NOW).standby())
+        };
+        let says = |text: &str| [None, Some(text.to_owned())];
+        assert_eq!(standby(Duration::ZERO), says("This instance stands by: eu is probed by another one, on node-1."));
+        assert_eq!(standby(UNKNOWN_AFTER), says("This instance stands by: it takes eu over, which nobody probes just now."));
     }
 
     fn shown(heard: Duration, regions: &[&str]) -> FleetStatus {

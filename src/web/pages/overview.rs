@@ -75,6 +75,8 @@ struct OverviewPage {
     lines: Vec<ChangeLine>,
     more_lines: usize,
     grid: Grid,
+    /// That this process stands by, where it does.
+    standby: Option<String>,
     /// The processes that share the store; absent where there is no other.
     fleet: Option<FleetPart>,
     is_small: bool,
@@ -120,6 +122,7 @@ pub(super) async fn overview(look: Look, Extension(api): Extension<Arc<Api>>, Qu
         query,
         axis,
         grid,
+        standby: fleet.as_ref().and_then(FleetStatus::standby),
         fleet: fleet.map(|fleet| FleetPart::of(fleet, snapshot.at_ms)),
         is_small: look.is_small,
         is_away,

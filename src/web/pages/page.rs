@@ -171,5 +171,5 @@ pub(super) fn html(page: &impl Template) -> Response {
 
 /// The state of everything, or the page that says why there is none.
 pub(super) async fn snapshot(api: &Arc<Api>, look: &Look) -> Result<Arc<Snapshot>, PageError> {
-    api.snapshots.get(api).await.ok_or_else(|| PageError::of(look, &Failure::stopping()))
+    api.snapshots.get(api).await.ok_or_else(|| PageError::of(look, &api.without_status()))
 }

@@ -1,6 +1,6 @@
 //! The addresses of the page: below a path of the service's listener, or alone on one of its own. Open to everybody.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::plan::StatusPlace;
-use crate::web::{Api, etag, gzip};
+use crate::web::{ApiSlot, etag, gzip};
 
 use super::render::{INDEX, NAMES, header_policy};
 use super::shared::{ServedFile, StatusPages};
@@ -22,8 +22,8 @@ const KEPT: &str = "public, max-age=15";
 #[derive(Clone)]
 pub(in crate::web) struct Serving {
     pub(in crate::web) pages: Arc<StatusPages>,
-    /// Empty until everything has started.
-    pub(in crate::web) api: Arc<OnceLock<Arc<Api>>>,
+    /// Empty until something is known.
+    pub(in crate::web) api: Arc<ApiSlot>,
 }
 
 /// Answers what is asked below the page's path, before the service's own routes are looked at.
@@ -65,7 +65,7 @@ impl Serving {
         if !NAMES.contains(&name) || !self.pages.is_shown() {
             return secured((StatusCode::NOT_FOUND, "not found\n"));
         }
-        let Some(page) = self.pages.get(api).await else { return not_now() };
+        let Some(page) = self.pages.get(&api).await else { return not_now() };
         let Some(file) = page.files.iter().find(|file| file.name == name) else {
             return secured((StatusCode::NOT_FOUND, "not found\n"));
         };

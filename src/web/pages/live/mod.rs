@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::web::connection_slots::ConnectionState;
-use crate::web::{Api, gzip};
+use crate::web::{Api, ApiSlot, gzip};
 
 use super::page::Look;
 use state::{PageState, fragments};
@@ -202,7 +202,7 @@ pub(super) struct LiveQuery {
 /// `GET /live`
 pub(super) async fn live(
     look: Look,
-    Extension(api): Extension<Arc<Api>>,
+    Extension(slot): Extension<Arc<ApiSlot>>,
     Extension(hub): Extension<Arc<LiveHub>>,
     connection: Option<Extension<Arc<ConnectionState>>>,
     headers: HeaderMap,
@@ -218,16 +218,16 @@ pub(super) async fn live(
         link: here.viewer.key.clone(),
     };
     let pages = hub.pages.clone();
-    let render = move || render(pages.clone(), Arc::clone(&api), here.clone());
+    let render = move || render(pages.clone(), slot.get(), here.clone());
     let following = Following { headers, connection: connection.map(|Extension(connection)| connection) };
     hub.answer(&key, following, render)
         .unwrap_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, "too many look at once: reload now and then").into_response())
 }
 
 /// The page as its own handler makes it; nothing if it is none.
-async fn render(pages: Router, api: Arc<Api>, look: Look) -> Option<Vec<Part>> {
+async fn render(pages: Router, api: Option<Arc<Api>>, look: Look) -> Option<Vec<Part>> {
     let mut request = Request::builder().uri(format!("/{}", look.here)).body(Body::empty()).ok()?;
-    request.extensions_mut().insert(api);
+    request.extensions_mut().insert(api?);
     look.caller.clone().and_then(|caller| request.extensions_mut().insert(caller));
     request.extensions_mut().insert(look);
     let Ok(answer) = pages.oneshot(request).await;
