@@ -1,7 +1,7 @@
 //! Pauses and mutes that were made on another process of the fleet hold here as well.
 //!
 //! Each process looks every second which of them are in the store. What differs from the look before was changed by somebody since, and
-//! is done here: what this process has not written yet is in neither look, and stays. What it cannot do yet is not taken as seen. The
+//! is done here: what this process has not written yet is in neither look, and stays; what it has written counts as seen. What it cannot do yet is not taken as seen. The
 //! journal has a copy, for a start while the store is away.
 
 use std::collections::BTreeMap;
@@ -44,6 +44,9 @@ async fn follow(fleet: Arc<dyn Fleet>, journal: Option<Arc<dyn Store>>, api: Wea
     let mut kept = Followed::new();
     loop {
         looks.tick().await;
+        let Some(written) = api.upgrade().map(|api| api.written.take()) else { return };
+        // What this process has written is in the look that follows, unless somebody has changed it since.
+        before = has_written(before, written);
         // Whoever keeps the leases says that the store does not answer.
         let Ok(now) = look(&*fleet).await else { continue };
         let Some(api) = api.upgrade() else { return };
@@ -61,6 +64,21 @@ async fn follow(fleet: Arc<dyn Fleet>, journal: Option<Arc<dyn Store>>, api: Wea
         }
         before = Some(taken);
     }
+}
+
+/// What was there, with what this process has written since.
+fn has_written(before: Option<Followed>, written: Vec<(String, String, Option<String>)>) -> Option<Followed> {
+    if written.is_empty() {
+        return before;
+    }
+    let mut before = before.unwrap_or_default();
+    for (kind, key, json) in written {
+        match json {
+            Some(json) => before.insert((kind, key), json),
+            None => before.remove(&(kind, key)),
+        };
+    }
+    Some(before)
 }
 
 async fn look(fleet: &dyn Fleet) -> Result<Followed, ReadError> {
@@ -89,5 +107,21 @@ mod tests {
         let (before, now) = (of(&[("a", "1"), ("b", "1"), ("c", "1")]), of(&[("a", "1"), ("b", "2"), ("d", "1")]));
         assert_eq!(changes(&before, &now), [change("b", Some("2")), change("d", Some("1")), change("c", None)]);
         assert_eq!(changes(&now, &now), []);
+    }
+
+    #[test]
+    fn what_this_process_has_written_and_somebody_has_changed_before_the_next_look_is_taken() {
+        let change = |key: &str, json: Option<&str>| ("pause".to_owned(), key.to_owned(), json.map(str::to_owned));
+        let now = Followed::from([(("pause".to_owned(), "a".to_owned()), "2".to_owned())]);
+        let written = vec![change("a", Some("1")), change("b", Some("1")), change("c", None)];
+        let before = has_written(None, written).unwrap();
+        assert_eq!(
+            changes(&before, &now),
+            [change("a", Some("2")), change("b", None)],
+            "changed by another, and ended by another"
+        );
+        let before = has_written(Some(now.clone()), vec![change("a", None)]).unwrap();
+        assert_eq!(changes(&before, &now), [change("a", Some("2"))], "ended here, and made again by another");
+        assert_eq!(has_written(None, Vec::new()), None);
     }
 }

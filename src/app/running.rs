@@ -23,7 +23,7 @@ use crate::schedule::{Housekeeping, HousekeepingError, Job, Pause, Runner, Sched
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{
     AccessState, Api, CertificateList, ListenError, MuteList, Recent, Reloaded, RootKey, RouterState, Snapshots, SyncedPauses,
-    paused, restored_pauses,
+    WrittenStates, paused, restored_pauses,
 };
 
 use super::certificates::CertificateSink;
@@ -292,6 +292,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
         last_reload: active.last_reload,
         started: now,
         synced_pauses: SyncedPauses::default(),
+        written: WrittenStates::default(),
         mutes,
         snapshots: Snapshots::default(),
         recent: Recent::default(),
@@ -301,9 +302,7 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<Begun, Star
     jobs.push(begin_following(fleet, journal, answerer, &handles, started));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     api.set(handles);
-    if let Some(standby) = started.standby.take() {
-        standby.stop().await;
-    }
+    started.end_standby().await;
     // It may evaluate from here on, and nothing else shows then what alerts come to.
     started.keeper = membership.map(|membership| membership.keep(kept, evaluating));
     started.server.iter().for_each(|server| server.set_ready(true));

@@ -24,7 +24,7 @@ use crate::plan::{CanaryId, Fingerprints, Service};
 use crate::run::SelfCheck;
 use crate::schedule::{Job, Runner, Scheduler};
 use crate::telemetry::{Metrics, Telemetry};
-use crate::web::{Api, CertificateList, MuteList, Others, Recent, RouterState, Snapshots, SyncedPauses};
+use crate::web::{Api, CertificateList, MuteList, Others, Recent, RouterState, Snapshots, SyncedPauses, WrittenStates};
 
 use super::following::Following;
 use super::last_seen::LastSeenLog;
@@ -129,6 +129,7 @@ impl StandbyParts {
             last_reload: active.last_reload,
             started: now,
             synced_pauses: SyncedPauses::default(),
+            written: WrittenStates::default(),
             mutes,
             snapshots: Snapshots::default(),
             recent: Recent::default(),

@@ -56,6 +56,13 @@ pub(super) struct Started {
 }
 
 impl Started {
+    /// This instance does not stand by any more.
+    pub(super) async fn end_standby(&mut self) {
+        if let Some(standby) = self.standby.take() {
+            standby.stop().await;
+        }
+    }
+
     /// Stops in order: no more ticks, the runs' grace, their cleanups, pages on their way, the store, the last traces, the
     /// listener. Returns what had not ended by its deadline.
     pub(super) async fn stop(self, limits: &Limits, grace: Duration) -> Vec<String> {

@@ -26,7 +26,7 @@ pub(crate) use access::{AccessState, Token};
 pub use access::{RootKey, restored_root_key, shared_root_key};
 pub use api::{
     Api, CertificateList, CertificateView, LastReload, MuteList, Others, ROUTES, Reloaded, Sweep, SweepOutcome, SweptEntry,
-    SyncedPauses, paused, restored_pauses,
+    SyncedPauses, WrittenStates, paused, restored_pauses,
 };
 pub(crate) use api_slot::ApiSlot;
 pub(crate) use hosts::Hosts;

@@ -118,8 +118,8 @@ fn who_stands_by_shows_what_who_probes_shows_and_passes_on_what_people_do() {
 
     let started = done(&standby, "POST /api/v1/trigger", &json!({ "target": "shop/eu", "by": "cyd" }));
     assert_eq!(started["started"], json!(["shop/eu"]));
-    let runs = server.ask("serinus", "SELECT count(*) > 0 FROM events WHERE text LIKE '%`shop/eu` started by cyd%'");
-    assert_eq!(runs, "t", "who probes made the run");
+    let is_made = "SELECT count(*) > 0 FROM events WHERE text LIKE '%`shop/eu` started by cyd%'";
+    eu.until("who probes made the run", |_| server.ask("serinus", is_made) == "t");
     assert_eq!(done(&standby, "POST /api/v1/reload", &json!({}))["applied"], true);
     let refused = send(&standby, "POST /api/v1/sweep", &json!({}));
     assert!(refused.status == 409 && refused.body.contains("stands by"), "{refused:?}");

@@ -56,7 +56,7 @@ pub(in crate::web) use failure::Failure;
 pub use mutes::MuteList;
 pub(in crate::web) use names::{canaries as canaries_called, name as target_name, nothing};
 pub use operations::{SweepOutcome, SweptEntry};
-pub use pauses::{SyncedPauses, paused, restored_pauses};
+pub use pauses::{SyncedPauses, WrittenStates, paused, restored_pauses};
 pub use requests::Others;
 pub use verbs::{LastReload, Reloaded};
 
@@ -141,6 +141,8 @@ pub struct Api {
     pub started: SystemTime,
     /// The pauses, as the alerts were told of them last.
     pub synced_pauses: SyncedPauses,
+    /// What of these the store has by now, for whoever follows what others change.
+    pub written: WrittenStates,
     /// What of probes is muted.
     pub mutes: MuteList,
     /// The status, as several viewers share it.

@@ -254,7 +254,18 @@ impl Api {
 
     /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
     pub(in crate::web) async fn store_state(&self, row: StateRow) -> bool {
-        self.keep(Commit { states: vec![row], ..Commit::default() }).await
+        let durable = self.recorder.commit(Commit { states: vec![row.clone()], ..Commit::default() });
+        let written = self.others.is_some().then(|| self.written.clone());
+        let noted = tokio::spawn(async move {
+            let is_durable = durable.await.is_ok();
+            if let Some(written) = written.filter(|_| is_durable) {
+                written.note(row);
+            }
+            is_durable
+        });
+        tokio::time::timeout(super::pauses::DURABLE_WITHIN, noted)
+            .await
+            .is_ok_and(|noted| noted.is_ok_and(|is_durable| is_durable))
     }
 }
 

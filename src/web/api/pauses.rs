@@ -55,10 +55,29 @@ pub fn restored_pauses(states: &[RestoredState], plan: &Plan, now: SystemTime) -
 #[derive(Debug, Default)]
 pub struct SyncedPauses(Mutex<HashMap<CanaryId, Paused>>);
 
+/// Pauses and mutes of this process that the store of the fleet has by now: kinds, keys, and what was written, if anything. What the store
+/// has instead afterwards is somebody else's change.
+#[derive(Debug, Clone, Default)]
+pub struct WrittenStates(Arc<Mutex<Vec<FollowedRow>>>);
+
+/// The kind and the key of a state that is followed, and what it says, if it is there.
+pub(crate) type FollowedRow = (String, String, Option<String>);
+
+impl WrittenStates {
+    pub(super) fn note(&self, StateRow { kind, key, json }: StateRow) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind.to_owned(), key, json));
+    }
+
+    /// Takes them out, in the order in which they were written.
+    pub fn take(&self) -> Vec<FollowedRow> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Api {
     /// Takes what was changed on another process of the fleet: kinds, keys, and what holds now, if anything. Returns the pauses of what
     /// this process does not know yet, which are to be told again: its probes may be those of before a roll-out.
-    pub(crate) fn take_followed(&self, changed: Vec<(String, String, Option<String>)>) -> Vec<(String, String)> {
+    pub(crate) fn take_followed(&self, changed: Vec<FollowedRow>) -> Vec<(String, String)> {
         let plan = self.plan();
         let mut unknown = Vec::new();
         for (kind, key, json) in changed {
